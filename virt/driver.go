@@ -1,0 +1,189 @@
+package virt
+
+// A driver is any value; each call of the public layer looks for the one
+// interface below that it needs. An absent one is NO_SUPPORT (3) with the name of
+// the call. Drivers are handed identities, not handles: they look the domain up
+// and answer NO_DOMAIN (42) if it went away.
+//
+// A failure is a non-nil error (an *Error, or it becomes code 1 with its text).
+// A nil error beside an impossible result (id < 0, ret < 0) is code 1 with
+// "An error occurred, but the cause is unknown" (E006).
+
+// DomainID identifies a domain to a driver. Name and UUID are set, ID is QEMU's
+// run id or -1 for a domain that was inactive when the handle was made.
+type DomainID struct {
+	Name string
+	UUID string // canonical lower-case text
+	ID   int
+}
+
+// CheckpointID identifies a checkpoint to a driver.
+type CheckpointID struct {
+	Domain DomainID
+	Name   string
+}
+
+// SnapshotID identifies a snapshot to a driver.
+type SnapshotID struct {
+	Domain DomainID
+	Name   string
+}
+
+// DomainDefiner is virDomainDefineXML.
+type DomainDefiner interface {
+	DomainDefineXML(xml string) (DomainID, error)
+}
+
+// DomainLookerByName is virDomainLookupByName.
+type DomainLookerByName interface {
+	DomainLookupByName(name string) (DomainID, error)
+}
+
+// DomainLookerByUUID is virDomainLookupByUUIDString.
+type DomainLookerByUUID interface {
+	DomainLookupByUUID(uuid string) (DomainID, error)
+}
+
+// DomainLister is virConnectListAllDomains.
+type DomainLister interface {
+	ListAllDomains(flags ListAllDomainsFlags) ([]DomainID, error)
+}
+
+// DomainCreator is virDomainCreate: start a defined domain.
+type DomainCreator interface {
+	DomainCreate(dom DomainID, flags uint32) (DomainID, error)
+}
+
+// DomainDestroyer is virDomainDestroy.
+type DomainDestroyer interface {
+	DomainDestroy(dom DomainID, flags uint32) error
+}
+
+// DomainUndefiner is virDomainUndefineFlags.
+type DomainUndefiner interface {
+	DomainUndefine(dom DomainID, flags DomainUndefineFlags) error
+}
+
+// DomainSuspender is virDomainSuspend.
+type DomainSuspender interface{ DomainSuspend(dom DomainID) error }
+
+// DomainResumer is virDomainResume.
+type DomainResumer interface{ DomainResume(dom DomainID) error }
+
+// DomainStater is virDomainGetState.
+type DomainStater interface {
+	DomainGetState(dom DomainID, flags uint32) (state DomainState, reason int, err error)
+}
+
+// DomainXMLDescriber is virDomainGetXMLDesc.
+type DomainXMLDescriber interface {
+	DomainGetXMLDesc(dom DomainID, flags DomainXMLFlags) (string, error)
+}
+
+// BackupBeginner is virDomainBackupBegin of the seed: it returns a job id >= 0.
+type BackupBeginner interface {
+	DomainBackupBegin(dom DomainID, diskXML, checkpointXML *string, flags DomainBackupBeginFlags) (int, error)
+}
+
+// BackupEnder is virDomainBackupEnd: 1 completed, 0 aborted.
+type BackupEnder interface {
+	DomainBackupEnd(dom DomainID, id int, flags DomainBackupEndFlags) (int, error)
+}
+
+// BackupXMLDescriber is virDomainBackupGetXMLDesc of the seed.
+type BackupXMLDescriber interface {
+	DomainBackupGetXMLDesc(dom DomainID, id int, flags uint32) (string, error)
+}
+
+// JobIDLister is virDomainListJobIds.
+type JobIDLister interface {
+	DomainListJobIds(dom DomainID, flags uint32) ([]DomainJobID, error)
+}
+
+// JobInfoGetter is virDomainGetJobInfo.
+type JobInfoGetter interface {
+	DomainGetJobInfo(dom DomainID) (DomainJobInfo, error)
+}
+
+// JobStatsGetter is virDomainGetJobStats.
+type JobStatsGetter interface {
+	DomainGetJobStats(dom DomainID, flags DomainGetJobStatsFlags) (DomainJobType, []TypedParam, error)
+}
+
+// JobAborter is virDomainAbortJob.
+type JobAborter interface{ DomainAbortJob(dom DomainID) error }
+
+// CheckpointCreator is virDomainCheckpointCreateXML.
+type CheckpointCreator interface {
+	DomainCheckpointCreateXML(dom DomainID, xml string, flags DomainCheckpointCreateFlags) (CheckpointID, error)
+}
+
+// CheckpointXMLDescriber is virDomainCheckpointGetXMLDesc.
+type CheckpointXMLDescriber interface {
+	DomainCheckpointGetXMLDesc(chk CheckpointID, flags DomainCheckpointXMLFlags) (string, error)
+}
+
+// CheckpointLister is virDomainListAllCheckpoints.
+type CheckpointLister interface {
+	DomainListAllCheckpoints(dom DomainID, flags DomainCheckpointListFlags) ([]CheckpointID, error)
+}
+
+// CheckpointChildLister is virDomainCheckpointListAllChildren.
+type CheckpointChildLister interface {
+	DomainCheckpointListAllChildren(chk CheckpointID, flags DomainCheckpointListFlags) ([]CheckpointID, error)
+}
+
+// CheckpointLooker is virDomainCheckpointLookupByName.
+type CheckpointLooker interface {
+	DomainCheckpointLookupByName(dom DomainID, name string, flags uint32) (CheckpointID, error)
+}
+
+// CheckpointParentGetter is virDomainCheckpointGetParent.
+type CheckpointParentGetter interface {
+	DomainCheckpointGetParent(chk CheckpointID, flags uint32) (CheckpointID, error)
+}
+
+// CheckpointDeleter is virDomainCheckpointDelete.
+type CheckpointDeleter interface {
+	DomainCheckpointDelete(chk CheckpointID, flags DomainCheckpointDeleteFlags) error
+}
+
+// CurrentCheckpointHaver is virDomainHasCurrentCheckpoint of the drafts.
+type CurrentCheckpointHaver interface {
+	DomainHasCurrentCheckpoint(dom DomainID, flags uint32) (bool, error)
+}
+
+// CurrentCheckpointGetter is virDomainCheckpointCurrent of the drafts.
+type CurrentCheckpointGetter interface {
+	DomainCheckpointCurrent(dom DomainID, flags uint32) (CheckpointID, error)
+}
+
+// CheckpointCurrentTester is virDomainCheckpointIsCurrent of the drafts.
+type CheckpointCurrentTester interface {
+	DomainCheckpointIsCurrent(chk CheckpointID, flags uint32) (bool, error)
+}
+
+// CheckpointMetadataTester is virDomainCheckpointHasMetadata of the drafts.
+type CheckpointMetadataTester interface {
+	DomainCheckpointHasMetadata(chk CheckpointID, flags uint32) (bool, error)
+}
+
+// SnapshotCreator is virDomainSnapshotCreateXML.
+type SnapshotCreator interface {
+	DomainSnapshotCreateXML(dom DomainID, xml string, flags DomainSnapshotCreateFlags) (SnapshotID, error)
+}
+
+// SnapshotCreator2 is virDomainSnapshotCreateXML2 of the seed.
+type SnapshotCreator2 interface {
+	DomainSnapshotCreateXML2(dom DomainID, xml string, checkpointXML *string, flags DomainSnapshotCreateFlags) (SnapshotID, error)
+}
+
+// EventSource is virConnectDomainEventRegisterAny: the driver calls deliver for
+// every event, in order, from a dispatcher task that holds no lock, so that a
+// handler may call anything. cancel takes the registration back.
+type EventSource interface {
+	RegisterEvents(deliver func(Event)) (cancel func())
+}
+
+// Closer is virConnectClose's part in the driver.
+type Closer interface{ Close() error }
