@@ -1,0 +1,60 @@
+# fleece: every target is one sentence in `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO ?= go
+BIN := bin
+REPORT_DIR ?= out
+SCHEDULES ?= 25
+FUZZTIME ?= 10s
+GOFLAGS_BUILD := -trimpath
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  \1\t\2/' | expand -t 14
+
+$(BIN)/fleece: FORCE
+	@mkdir -p $(BIN)
+	@$(GO) build $(GOFLAGS_BUILD) -o $@ ./cmd/fleece
+
+$(BIN)/fleece-race: FORCE
+	@mkdir -p $(BIN)
+	@$(GO) build $(GOFLAGS_BUILD) -race -o $@ ./cmd/fleece
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: run
+run: $(BIN)/fleece ## the suites on the simulator: no QEMU, no root
+	@$(BIN)/fleece run --target sim --schedules $(SCHEDULES)
+
+.PHONY: deps
+deps: ## install what the tests need (apt when root), or name what is missing
+	@./.ci/deps
+
+.PHONY: test
+test: deps $(BIN)/fleece $(BIN)/fleece-race ## every test: units, house rules, the suites in three lanes, mutants
+	@./.ci/test
+
+.PHONY: lint
+lint: ## go vet, golangci-lint and the house rules
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod golangci-lint run
+	$(GO) test ./internal/lint/...
+
+.PHONY: bench
+bench: ## whole cycles per second on sim and on qemu, and the ratio; bare choice points
+	@$(GO) run ./cmd/fleece bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@./.ci/fuzz $(FUZZTIME)
+
+.PHONY: mutants
+mutants: ## the stored mistakes, each of which a named spec must catch
+	@$(GO) run ./cmd/fleece-mutants
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) $(REPORT_DIR)
