@@ -117,9 +117,17 @@ func (v Value) Items() []Value { return v.list }
 // Text returns the string, ok only for KindString.
 func (v Value) Text() (s string, ok bool) { return v.str, v.kind == KindString }
 
-// String returns the text of a string and "" for every other kind; for callers
-// that have checked the kind or do not care.
-func (v Value) String() string { return v.str }
+// S returns the text of a string and "" for every other kind; for callers that
+// have checked the kind or do not care.
+func (v Value) S() string { return v.str }
+
+// TextOr returns the text of a string, and other for every other kind.
+func (v Value) TextOr(other string) string {
+	if v.kind == KindString {
+		return v.str
+	}
+	return other
+}
 
 // Int64 returns the integer, ok only for KindInt.
 func (v Value) Int64() (n int64, ok bool) { return int64(v.num), v.kind == KindInt }

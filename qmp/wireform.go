@@ -1,0 +1,187 @@
+package qmp
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unicode/utf8"
+)
+
+// nestingMax is QEMU's limit of open brackets (MAX_NESTING in json-streamer.c).
+const nestingMax = 1024
+
+// ErrNotWire is wrapped by the error for a tree that bytes cannot carry.
+var ErrNotWire = errors.New("qmp: message cannot be sent")
+
+// wireForm returns what the peer would read if v went through bytes, or an error
+// that wraps ErrNotWire. It is v itself unless a float is written without point
+// and exponent, which comes back as an integer. It is what makes a typed
+// connection refuse and change exactly what a wire refuses and changes.
+func wireForm(v Value) (Value, error) {
+	if v.kind != KindDict && v.kind != KindList {
+		return wireScalar(v)
+	}
+	if err := checkWire(v, 1); err != nil {
+		return Value{}, err
+	}
+	if hasIntegralFloat(v) {
+		return integralFloats(v), nil
+	}
+	return v, nil
+}
+
+func wireScalar(v Value) (Value, error) {
+	if err := checkWire(v, 0); err != nil {
+		return Value{}, err
+	}
+	return integralFloats(v), nil
+}
+
+// checkWire refuses what JSON or QEMU's parser does not accept.
+func checkWire(v Value, depth int) error {
+	switch v.kind {
+	case KindAbsent:
+		return fmt.Errorf("%w: an absent value inside", ErrNotWire)
+	case KindFloat:
+		if f := math.Float64frombits(v.num); math.IsNaN(f) || math.IsInf(f, 0) {
+			return fmt.Errorf("%w: number %v", ErrNotWire, f)
+		}
+	case KindString:
+		return checkText(v.str)
+	case KindList:
+		return checkWireList(v.list, depth)
+	case KindDict:
+		return checkWireDict(v.dict, depth)
+	}
+	return nil
+}
+
+func checkWireList(items []Value, depth int) error {
+	if depth > nestingMax {
+		return fmt.Errorf("%w: nested deeper than %d", ErrNotWire, nestingMax)
+	}
+	for i := range items {
+		if err := checkWire(items[i], depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkWireDict(members []Member, depth int) error {
+	if depth > nestingMax {
+		return fmt.Errorf("%w: nested deeper than %d", ErrNotWire, nestingMax)
+	}
+	for i := range members {
+		if err := checkText(members[i].Name); err != nil {
+			return err
+		}
+		if err := checkWire(members[i].Value, depth+1); err != nil {
+			return err
+		}
+	}
+	if name, twice := duplicateName(members); twice {
+		return fmt.Errorf("%w: member '%s' twice in one object", ErrNotWire, name)
+	}
+	return nil
+}
+
+// smallDict is the number of members up to which pairs are compared directly.
+const smallDict = 48
+
+func duplicateName(members []Member) (string, bool) {
+	if len(members) > smallDict {
+		seen := make(map[string]struct{}, len(members))
+		for i := range members {
+			seen[members[i].Name] = struct{}{}
+			if len(seen) != i+1 {
+				return members[i].Name, true
+			}
+		}
+		return "", false
+	}
+	for i := 1; i < len(members); i++ {
+		for j := range i {
+			if members[i].Name == members[j].Name {
+				return members[i].Name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// checkText refuses strings that QEMU's parser refuses: bytes that are no UTF-8
+// and the code points that Unicode calls noncharacters (mod_utf8_codepoint).
+func checkText(s string) error {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return checkRunes(s)
+		}
+	}
+	return nil
+}
+
+func checkRunes(s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%w: string %q is not UTF-8", ErrNotWire, s)
+	}
+	for _, r := range s {
+		if isNoncharacter(r) {
+			return fmt.Errorf("%w: string %q has the noncharacter %U", ErrNotWire, s, r)
+		}
+	}
+	return nil
+}
+
+func isNoncharacter(r rune) bool {
+	return r&0xfffe == 0xfffe || (r >= 0xfdd0 && r <= 0xfdef)
+}
+
+// integralFloatMax is where %.17g begins to write an exponent.
+const integralFloatMax = 1e17
+
+func isIntegral(v Value) bool {
+	if v.kind != KindFloat {
+		return false
+	}
+	f := math.Float64frombits(v.num)
+	return f == math.Trunc(f) && math.Abs(f) < integralFloatMax
+}
+
+func hasIntegralFloat(v Value) bool {
+	for i := range v.list {
+		if hasIntegralFloat(v.list[i]) {
+			return true
+		}
+	}
+	for i := range v.dict {
+		if hasIntegralFloat(v.dict[i].Value) {
+			return true
+		}
+	}
+	return isIntegral(v)
+}
+
+// integralFloats copies v with every float that is written like an integer
+// replaced by that integer.
+func integralFloats(v Value) Value {
+	switch v.kind {
+	case KindFloat:
+		if isIntegral(v) {
+			return Int(int64(math.Float64frombits(v.num)))
+		}
+	case KindList:
+		items := make([]Value, len(v.list))
+		for i := range v.list {
+			items[i] = integralFloats(v.list[i])
+		}
+		return List(items...)
+	case KindDict:
+		members := make([]Member, len(v.dict))
+		for i := range v.dict {
+			members[i] = M(v.dict[i].Name, integralFloats(v.dict[i].Value))
+		}
+		return Dict(members...)
+	}
+	return v
+}
