@@ -1,0 +1,172 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+
+	"fleece/virt"
+)
+
+// DiskSpec is one disk of a domain under test.
+type DiskSpec struct {
+	Target      string // "vda"
+	Size        int64  // bytes, a multiple of 512
+	ClusterSize int64  // bytes, 512 … 2 MiB; 0 means 64 KiB
+	ReadOnly    bool
+}
+
+// DomainSpec is a domain under test. Its disks are qcow2 images that the harness
+// makes; they are empty, and the guest fills them.
+type DomainSpec struct {
+	Name  string // "" means "vm"
+	Disks []DiskSpec
+}
+
+// SmallDisk is a disk for specs that do not care: 4 MiB, clusters of 64 KiB.
+func SmallDisk(target string) DiskSpec { return DiskSpec{Target: target, Size: 4 << 20} }
+
+// Domain is a running domain with its guest.
+type Domain struct {
+	*virt.Domain
+	Name  string
+	t     *T
+	disks []*disk
+	guest *guest
+	nodes []string // the domain's own nodes, before any backup
+}
+
+// disk is one disk of the domain with what the oracle knows of it.
+type disk struct {
+	DiskSpec
+	Path   string
+	device string // QEMU's device id
+}
+
+// StartDomain makes the images, defines the domain and creates it.
+func (t *T) StartDomain(s DomainSpec) *Domain {
+	if s.Name == "" {
+		s.Name = "vm"
+	}
+	d := &Domain{Name: s.Name, t: t}
+	for i, ds := range s.Disks {
+		d.disks = append(d.disks, t.makeDisk(s.Name, i, ds))
+	}
+	d.guest = newGuest(t, d)
+	dom, err := t.Conn().DomainDefineXML(d.xml())
+	t.Expect(err).NotTo(haveOccurred(), "define the domain")
+	t.Expect(dom.Create()).To(succeed(), "create the domain")
+	d.Domain = dom
+	t.domains = append(t.domains, d)
+	d.nodes = t.nodeNames(d)
+	return d
+}
+
+func (t *T) makeDisk(domain string, index int, s DiskSpec) *disk {
+	if s.ClusterSize == 0 {
+		s.ClusterSize = 64 << 10
+	}
+	d := &disk{
+		DiskSpec: s,
+		Path:     t.Path(fmt.Sprintf("%s-%s.qcow2", domain, s.Target)),
+		device:   fmt.Sprintf("virtio-disk%d", index),
+	}
+	t.must(t.createImage(d.Path, s.Size, s.ClusterSize), "make the image of "+s.Target)
+	t.Keeps(d.Path)
+	return d
+}
+
+// disk finds a disk by target name.
+func (d *Domain) disk(target string) *disk {
+	for _, k := range d.disks {
+		if k.Target == target {
+			return k
+		}
+	}
+	d.t.Broken("the spec names disk %q, which domain %s has not", target, d.Name)
+	return nil
+}
+
+// DiskPath is the path of a disk's image.
+func (d *Domain) DiskPath(target string) string { return d.disk(target).Path }
+
+// xml is the domain's definition.
+func (d *Domain) xml() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "<domain type='qemu'><name>%s</name><uuid>%s</uuid>", d.Name, uuidOf(d.Name))
+	b.WriteString("<memory unit='KiB'>32768</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>")
+	for _, k := range d.disks {
+		fmt.Fprintf(&b, "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='%s'/><target dev='%s' bus='virtio'/>", k.Path, k.Target)
+		if k.ReadOnly {
+			b.WriteString("<readonly/>")
+		}
+		b.WriteString("</disk>")
+	}
+	b.WriteString("</devices></domain>")
+	return b.String()
+}
+
+// uuidOf derives a UUID from a name, so that runs repeat exactly (FNV-1a, twice).
+func uuidOf(name string) string {
+	h := func(seed uint64) uint64 {
+		for i := range len(name) {
+			seed = (seed ^ uint64(name[i])) * 1099511628211
+		}
+		return seed
+	}
+	a, b := h(14695981039346656037), h(0x9e3779b97f4a7c15)
+	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(a>>32), uint16(a>>16), a&0xfff, b>>52, b&0xffffffffffff)
+}
+
+// BackupSpec describes a push backup as a spec asks for it.
+type BackupSpec struct {
+	// Disks lists the participating disks; nil means all of the domain.
+	Disks []BackupDisk
+	// Checkpoint is the name of a checkpoint made in the same call; "" for none.
+	Checkpoint string
+	Flags      virt.DomainBackupBeginFlags
+}
+
+// BackupDisk is one disk of a backup.
+type BackupDisk struct {
+	Target string // of the domain's disk, "vda"
+	Path   string // of the image; "" means a path under T.Path
+	Format string // "" means qcow2
+}
+
+// XML renders the <domainbackup> document.
+func (s BackupSpec) XML() string {
+	var b strings.Builder
+	b.WriteString("<domainbackup mode='push'><disks>")
+	for _, k := range s.Disks {
+		fmt.Fprintf(&b, "<disk name='%s' backup='yes' type='file'><target file='%s'/><driver type='%s'/></disk>", k.Target, k.Path, k.Format)
+	}
+	b.WriteString("</disks></domainbackup>")
+	return b.String()
+}
+
+// CheckpointXML renders the <domaincheckpoint> document; nil for no checkpoint.
+func (s BackupSpec) CheckpointXML() *string {
+	if s.Checkpoint == "" {
+		return nil
+	}
+	return virt.XML(fmt.Sprintf("<domaincheckpoint><name>%s</name></domaincheckpoint>", s.Checkpoint))
+}
+
+// complete fills in what the spec left out.
+func (d *Domain) complete(s BackupSpec) BackupSpec {
+	if s.Disks == nil {
+		for _, k := range d.disks {
+			s.Disks = append(s.Disks, BackupDisk{Target: k.Target})
+		}
+	}
+	for i := range s.Disks {
+		k := &s.Disks[i]
+		if k.Format == "" {
+			k.Format = "qcow2"
+		}
+		if k.Path == "" {
+			k.Path = d.t.Path(fmt.Sprintf("%s-%s.backup", d.Name, k.Target))
+		}
+	}
+	return s
+}

@@ -1,0 +1,144 @@
+package conformance
+
+import (
+	"fmt"
+	"io"
+
+	"fleece/machine"
+	"fleece/qmp"
+	"fleece/rt"
+	"fleece/virt"
+)
+
+// driverProcess is the driver under test in a process of its own, so that it can
+// be killed like one.
+type driverProcess struct {
+	process  rt.Process
+	driver   any
+	conn     *virt.Conn
+	readOnly *virt.Conn
+}
+
+// startDriver starts the driver under test over the run's state directory.
+func (t *T) startDriver() {
+	t.drivers++
+	name := "driver"
+	if t.drivers > 1 {
+		name = fmt.Sprintf("driver-%d", t.drivers)
+	} else {
+		t.must(t.host.Mkdir(t.stateDir(), 0o700), "make the driver's state directory")
+	}
+	p := t.env.World.NewProcess(name)
+	d := &driverProcess{process: p}
+	hv := &tapped{t: t, process: p, Hypervisor: t.env.Target}
+	var failure error
+	err := p.Call("start", func() {
+		d.driver, failure = t.env.NewDriver(p, t.env.Host(p), hv, DriverConfig{
+			StateDir: t.stateDir(), JobWait: t.env.JobWait,
+		})
+	})
+	t.must(err, "start the driver")
+	if failure != nil {
+		t.Fail("the driver does not start: %v", failure)
+	}
+	k := t.env.World.Kernel()
+	d.conn = virt.NewConn(d.driver, virt.ConnOptions{Runtime: k, Invoke: p.Call})
+	d.readOnly = virt.NewConn(d.driver, virt.ConnOptions{Runtime: k, Invoke: p.Call, ReadOnly: true})
+	_, err = d.conn.RegisterEvents(t.onEvent)
+	t.must(err, "register for events")
+	t.driver = d
+}
+
+func (t *T) stateDir() string { return t.Path("state") }
+
+// Conn is the connection to the driver under test.
+func (t *T) Conn() *virt.Conn { return t.driver.conn }
+
+// ReadOnly is a read-only connection to the driver under test.
+func (t *T) ReadOnly() *virt.Conn { return t.driver.readOnly }
+
+// KillDriver ends the driver's process as SIGKILL would. QEMU goes on.
+func (t *T) KillDriver() { t.driver.process.Kill() }
+
+// RestartDriver starts the driver again over what the killed one left on disk,
+// and looks the domains up afresh.
+func (t *T) RestartDriver() {
+	t.startDriver()
+	for _, d := range t.domains {
+		dom, err := t.Conn().LookupDomainByName(d.Name)
+		t.Expect(err).NotTo(haveOccurred(), "the restarted driver knows the domain")
+		d.Domain = dom
+	}
+}
+
+// onEvent runs in the driver's dispatcher.
+func (t *T) onEvent(e virt.Event) {
+	t.mu.Lock()
+	t.events = append(t.events, e)
+	t.noteChange()
+	t.mu.Unlock()
+}
+
+// Events returns the events so far, in order, over all drivers of the run.
+func (t *T) Events() []virt.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]virt.Event(nil), t.events...)
+}
+
+// JobsCompleted returns the JOB_COMPLETED events so far.
+func (t *T) JobsCompleted() []virt.JobCompletedEvent {
+	var found []virt.JobCompletedEvent
+	for _, e := range t.Events() {
+		if j, ok := e.(virt.JobCompletedEvent); ok {
+			found = append(found, j)
+		}
+	}
+	return found
+}
+
+// AwaitJobCompleted waits for the n-th JOB_COMPLETED event (1 is the first).
+func (t *T) AwaitJobCompleted(n int) virt.JobCompletedEvent {
+	t.Await(fmt.Sprintf("JOB_COMPLETED number %d", n), func() bool { return len(t.JobsCompleted()) >= n })
+	return t.JobsCompleted()[n-1]
+}
+
+// tapped is the hypervisor as the driver's process sees it: each connection dies
+// with the process, and the harness's tap lies on it.
+type tapped struct {
+	machine.Hypervisor
+	t       *T
+	process rt.Process
+}
+
+func (h *tapped) Launch(spec machine.Spec) (machine.Machine, error) {
+	return h.wrap(h.Hypervisor.Launch(spec))
+}
+
+func (h *tapped) Attach(name string) (machine.Machine, error) {
+	return h.wrap(h.Hypervisor.Attach(name))
+}
+
+func (h *tapped) wrap(m machine.Machine, err error) (machine.Machine, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &tappedMachine{Machine: m, h: h}, nil
+}
+
+type tappedMachine struct {
+	machine.Machine
+	h *tapped
+}
+
+func (m *tappedMachine) Dial() (qmp.Conn, error) {
+	c, err := m.Machine.Dial()
+	if err != nil {
+		return nil, err
+	}
+	m.h.process.OnKill(func() { closeQuietly(c) })
+	return m.h.t.tap(c), nil
+}
+
+// closeQuietly closes what is given up; there is nobody to tell.
+func closeQuietly(c io.Closer) { _ = c.Close() }

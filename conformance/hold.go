@@ -1,0 +1,61 @@
+package conformance
+
+import (
+	"fmt"
+
+	"fleece/qmp"
+)
+
+// holds is what the taps of a run do to new pushes.
+type holds struct {
+	active bool // guarded by T.mu
+}
+
+// holdSpeed is one byte per second: QEMU copies the first MiB at once and then
+// stalls (qemu-behaviour §5.5).
+const holdSpeed = 1
+
+// HoldPushes makes every push that begins from now on stall after its first MiB,
+// until ReleasePushes. The tap on the driver's connection adds "speed": 1 to
+// blockdev-backup; the driver knows nothing of it.
+func (t *T) HoldPushes() { t.setHold(true) }
+
+// LetPushesGo ends HoldPushes for pushes that have not begun.
+func (t *T) LetPushesGo() { t.setHold(false) }
+
+func (t *T) setHold(on bool) {
+	t.mu.Lock()
+	t.holds.active = on
+	t.mu.Unlock()
+}
+
+// ReleasePushes lets the held pushes of a domain run on, on the harness's own
+// monitor, and holds no further ones.
+func (t *T) ReleasePushes(d *Domain) {
+	t.LetPushesGo()
+	t.second(d.Name, func(m *qmp.Monitor) {
+		for _, id := range namesOf(t.query(m, qmp.Command{Name: "query-block-jobs"}).Items(), "device") {
+			release := qmp.Command{Name: "block-job-set-speed", Args: qmp.Dict(
+				qmp.M("device", qmp.Str(id)), qmp.M("speed", qmp.Int(0)))}
+			if _, err := m.Run(release); err != nil {
+				// The job may have ended meanwhile; anything else is trouble.
+				t.Expect(err.Error()).To(containText("not found"), "release job %s", id)
+			}
+		}
+	})
+}
+
+// ExchangeMax bounds the QMP messages kept for a failure's report.
+const ExchangeMax = 400
+
+// keepExchange remembers one message between driver and QEMU.
+func (t *T) keepExchange(direction string, m qmp.Value) {
+	if !t.env.KeepExchange {
+		return
+	}
+	t.mu.Lock()
+	if len(t.exchange) < ExchangeMax {
+		t.exchange = append(t.exchange, fmt.Sprintf("%s %v", direction, m))
+	}
+	t.mu.Unlock()
+}

@@ -1,0 +1,214 @@
+package conformance
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	"fleece/host"
+	"fleece/rt"
+	"fleece/virt"
+)
+
+// TasksMax bounds the tasks of one spec body.
+const TasksMax = 64
+
+// T is what a spec body has: the world's host, a driver behind the public layer,
+// domains with a guest, tasks, and expectations. A failed expectation ends the
+// run at once and does not return.
+type T struct {
+	env    *Env
+	spec   Spec
+	host   host.Host
+	expect *gomega.WithT
+
+	// mu guards what follows. It is the kernel's, since event handlers run in
+	// the driver's process. No other lock is taken while it is held.
+	mu       rt.Mutex
+	changed  rt.Cond
+	gen      uint64 // counts changes; a waiter that saw an older one looks again
+	running  int    // tasks started by Go that have not ended
+	started  int
+	events   []virt.Event
+	exchange []string // QMP between driver and QEMU, for a failure's report
+
+	driver  *driverProcess
+	drivers int // started so far, for process names
+	domains []*Domain
+	limited []string // directories with a capacity of their own
+	keep    []string // files that may be there at the end
+	holds   *holds
+}
+
+func newT(e *Env, s Spec) *T {
+	k := e.World.Kernel()
+	t := &T{env: e, spec: s, host: e.Host(e.Spec)}
+	t.mu = k.NewMutex("conformance.T")
+	t.changed = k.NewCond("conformance.T.changed", t.mu)
+	t.holds = &holds{}
+	t.expect = gomega.NewWithT(failer{t})
+	return t
+}
+
+// failer turns a failed Gomega assertion into a verdict.
+type failer struct{ t *T }
+
+func (f failer) Helper() {}
+
+func (f failer) Fatalf(format string, args ...any) {
+	f.t.Fail("%s", fmt.Sprintf(format, args...))
+}
+
+// runBody is one run of a spec: body, join, leak check, end.
+func runBody(e *Env, s Spec) {
+	t := newT(e, s)
+	t.startDriver()
+	s.Body(t)
+	t.Join()
+	t.checkLeaks()
+	t.shutdown()
+}
+
+// Fail ends the run: the target broke the requirement.
+func (t *T) Fail(format string, args ...any) { t.end("check", fmt.Sprintf(format, args...)) }
+
+// Broken ends the run: the harness itself could not go on. Never a pass, and not
+// the target's fault.
+func (t *T) Broken(format string, args ...any) { t.end("harness", fmt.Sprintf(format, args...)) }
+
+func (t *T) end(kind, message string) {
+	t.mu.Lock()
+	exchange := append([]string(nil), t.exchange...)
+	t.mu.Unlock()
+	t.env.Fail(Failure{Kind: kind, Message: message, QMP: exchange})
+}
+
+// must is Broken for an error of the harness's own doing.
+func (t *T) must(err error, what string) {
+	if err != nil {
+		t.Broken("%s: %v", what, err)
+	}
+}
+
+// Expect makes an assertion about actual, as Gomega's does. It belongs to this
+// run, not to Ginkgo's current spec.
+func (t *T) Expect(actual any, extra ...any) types.Assertion {
+	return t.expect.Expect(actual, extra...)
+}
+
+// ExpectError asserts that err is a libvirt error of that code whose message
+// contains text.
+func (t *T) ExpectError(err error, code virt.ErrorNumber, text string) {
+	t.expect.Expect(err).To(gomega.MatchError(code))
+	t.expect.Expect(err.Error()).To(gomega.ContainSubstring(text))
+}
+
+// Go starts f as a task of the spec beside the body.
+func (t *T) Go(name string, f func()) {
+	t.mu.Lock()
+	t.running++
+	t.started++
+	tooMany := t.started > TasksMax
+	t.mu.Unlock()
+	if tooMany {
+		t.Broken("more than %d tasks in one spec", TasksMax)
+	}
+	t.env.Spec.Go(name, func() {
+		f()
+		t.mu.Lock()
+		t.running--
+		t.noteChange()
+		t.mu.Unlock()
+	})
+}
+
+// noteChange wakes every Await; mu is held.
+func (t *T) noteChange() {
+	t.gen++
+	t.changed.Broadcast()
+}
+
+// Join waits until every task started by Go has ended.
+func (t *T) Join() {
+	t.Await("the spec's tasks to end", func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.running == 0
+	})
+}
+
+// Await blocks until cond holds. It looks again after every event of the driver,
+// every finished guest write and every task that ended. Where nothing more can
+// happen, or the lane's patience is over, the run ends: in a simulated world the
+// target's failure, on a real one a time-out, which is the harness's error.
+func (t *T) Await(what string, cond func() bool) {
+	deadline := t.env.Spec.Now().Add(t.env.Patience)
+	for {
+		t.mu.Lock()
+		gen := t.gen
+		t.mu.Unlock()
+		if cond() {
+			return
+		}
+		t.mu.Lock()
+		late := false
+		for t.gen == gen && !late {
+			late = !t.changed.WaitUntil(deadline)
+		}
+		late = late && t.gen == gen
+		t.mu.Unlock()
+		if late && !cond() {
+			t.end(t.lateKind(), fmt.Sprintf("waited in vain for %s", what))
+		}
+	}
+}
+
+// Poll is Await for a condition that nothing announces: it looks again each
+// interval of the world's clock.
+func (t *T) Poll(what string, interval time.Duration, cond func() bool) {
+	deadline := t.env.Spec.Now().Add(t.env.Patience)
+	for !cond() {
+		if t.env.Spec.Now().After(deadline) {
+			t.end(t.lateKind(), fmt.Sprintf("waited in vain for %s", what))
+		}
+		t.env.Spec.Sleep(interval)
+	}
+}
+
+// lateKind is the kind of a wait that was in vain: a finding where the clock is
+// virtual, a time-out of the harness where it is not.
+func (t *T) lateKind() string {
+	if t.env.Virtual {
+		return "check"
+	}
+	return "time-out"
+}
+
+// Path gives the path of a file of this run.
+func (t *T) Path(name string) string { return path.Join(t.env.Dir, name) }
+
+// Host is the spec's own view of the host.
+func (t *T) Host() host.Host { return t.host }
+
+// Now is the world's time.
+func (t *T) Now() time.Time { return t.env.Spec.Now() }
+
+// Choose returns a value in [0,n), 0 on the plain schedule: a decision that
+// exploration may make differently.
+func (t *T) Choose(label string, n int) int { return t.env.Spec.Choose(label, n) }
+
+// Keeps says that a file of this run may be there when the run ends.
+func (t *T) Keeps(paths ...string) { t.keep = append(t.keep, paths...) }
+
+// LimitedDir makes a directory that holds at most that many bytes. It must be
+// made before the first domain is started.
+func (t *T) LimitedDir(name string, bytes int64) string {
+	dir := t.Path(name)
+	t.must(t.host.Mkdir(dir, 0o755), "make the limited directory")
+	t.must(t.env.Target.LimitDir(dir, bytes), "limit the directory")
+	t.limited = append(t.limited, dir)
+	return dir
+}
