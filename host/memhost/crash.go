@@ -10,7 +10,7 @@ import (
 const (
 	// logMax bounds the changes of directories that wait for a sync. Beyond it
 	// the older half becomes durable, as a kernel writes back by itself.
-	logMax = 8192
+	logMax = 256
 	// tornPagesMax bounds the pages of one file that a crash decides one by
 	// one; those after it share the fate of the last.
 	tornPagesMax = 64
