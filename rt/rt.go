@@ -106,3 +106,35 @@ type World interface {
 	// queue, and a lock held by a killed task becomes free.
 	Kernel() Runtime
 }
+
+// Pointer is what a Runtime may offer beside the rest: a place before an effect
+// (a file operation, the send on a connection) at which a schedule may go on
+// with another task or kill a process. A simulated world offers it.
+type Pointer interface {
+	Point(op, object string)
+}
+
+// Point marks the place before the effect op on object; on a Runtime that does
+// not explore schedules it is nothing. Names are stable over runs, since traces
+// hold them.
+func Point(r Runtime, op, object string) {
+	if p, ok := r.(Pointer); ok {
+		p.Point(op, object)
+	}
+}
+
+// LeafMutexer is what a Runtime may offer beside the rest: a lock for bodies
+// that neither block nor pass a point. Where one task runs at a time such a
+// lock is no choice point, and nearly free.
+type LeafMutexer interface {
+	NewLeafMutex(name string) Mutex
+}
+
+// NewLeafMutex makes a lock for bodies that neither block, nor pass a point, nor
+// start a task while they hold it. On a Runtime without them it is a plain lock.
+func NewLeafMutex(r Runtime, name string) Mutex {
+	if l, ok := r.(LeafMutexer); ok {
+		return l.NewLeafMutex(name)
+	}
+	return r.NewMutex(name)
+}

@@ -1,0 +1,114 @@
+package simrt
+
+// Address is where a choice is made: the N-th time, from 1, that a task reaches
+// an operation on an object. After an advance of the clock Task is empty, Op is
+// "clock", and Object the task that it woke first.
+type Address struct {
+	// Task is the task's name, and TaskK says the how-manieth of that name in
+	// the world it is, from 1.
+	Task  string
+	TaskK int
+	Op    string
+	// Object is the name of the lock, condition, process, label, or what the
+	// seam named.
+	Object string
+	N      int
+}
+
+// Target is what was chosen.
+type Target struct {
+	Kind TargetKind
+	// Task and TaskK are set for ToTask.
+	Task  string
+	TaskK int
+	// Value is set for ToValue, and not 0.
+	Value int
+}
+
+// TargetKind tells targets apart.
+type TargetKind uint8
+
+// The kinds of target.
+const (
+	ToTask TargetKind = iota
+	ToClock
+	ToValue
+)
+
+// Deviation is a choice that was not the plain one.
+type Deviation struct {
+	At Address
+	To Target
+}
+
+// TaskKey is the stable identity of the k-th task of that name, from 1.
+func TaskKey(name string, k int) uint64 { return taskKey(hashString(name), uint32(k)) }
+
+// Hash is the address as one number, the same in every process.
+func (a Address) Hash() uint64 {
+	if a.isClock() {
+		name, k := splitLabel(a.Object)
+		return addressHash(ClockKey, hashString(a.Op), TaskKey(name, k), uint32(a.N))
+	}
+	return addressHash(TaskKey(a.Task, a.TaskK), hashString(a.Op), hashString(a.Object), uint32(a.N))
+}
+
+// Key is the task as TaskKey gives it; ClockKey for the clock.
+func (t Target) Key() uint64 {
+	if t.Kind == ToClock {
+		return ClockKey
+	}
+	return TaskKey(t.Task, t.TaskK)
+}
+
+func (a Address) isClock() bool { return a.Task == "" && a.TaskK == 0 }
+
+func addressHash(key, op, object uint64, n uint32) uint64 {
+	return mix(mix(mix(mix(hashOffset, key), op), object), uint64(n))
+}
+
+// splitLabel is the inverse of taskLabel. A label without a number is the first
+// task of that name.
+func splitLabel(s string) (name string, k int) {
+	i := len(s)
+	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' {
+		i--
+	}
+	if i == 0 || i == len(s) || s[i-1] != '#' || len(s)-i > 9 {
+		return s, 1
+	}
+	for _, c := range []byte(s[i:]) {
+		k = k*10 + int(c-'0')
+	}
+	return s[:i-1], k
+}
+
+// deviation is a Deviation as a run records it: small.
+type deviation struct {
+	who, op, obj, toName *name // who is nil for the clock; toName for a value
+	whoK, objK, nth, toK uint32
+	value                int32
+}
+
+func (d *deviation) address() Address {
+	a := Address{Op: d.op.s, Object: d.obj.s, N: int(d.nth)}
+	if d.who != nil {
+		a.Task, a.TaskK = d.who.s, int(d.whoK)
+	} else {
+		a.Object = taskLabel(d.obj.s, int(d.objK))
+	}
+	return a
+}
+
+func (d *deviation) export() Deviation {
+	x := Deviation{At: d.address()}
+	switch {
+	case d.toName == nil:
+		x.To = Target{Kind: ToValue, Value: int(d.value)}
+	case d.toK == 0:
+		x.To = Target{Kind: ToClock}
+	default:
+		x.To = Target{Kind: ToTask, Task: d.toName.s, TaskK: int(d.toK)}
+	}
+	return x
+}
