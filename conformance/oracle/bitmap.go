@@ -13,73 +13,67 @@ func (c *cut) readBitmap(b DiskBitmap) *Finding {
 			return &Finding{Disk: b.Disk.Name, Offset: r.Offset, Length: r.Length,
 				Problem: fmt.Sprintf("the bitmap of granularity %d lists a range that is unsorted or unaligned", b.Granularity)}
 		}
-		last = r.Offset + r.Length
+		last = r.end()
 	}
+	dirty := union(append([]Range(nil), b.Dirty...))
 	for _, w := range b.Disk.writes {
-		from := w.Offset - w.Offset%b.Granularity
-		if off, clean := firstClean(b, from, w.end()); clean {
-			c.cleanSays(w, place{disk: b.Disk, offset: off, length: b.Granularity, seen: "the granule is clean in the checkpoint's bitmap"})
+		if c.at.has(w) || !b.surelyRecords(w) {
+			continue
 		}
+		off, clean := firstOutside(dirty, Range{w.Offset, w.Length})
+		if !clean {
+			continue
+		}
+		off -= off % b.Granularity
+		if c.at.lacks(w) {
+			return &Finding{
+				Disk: b.Disk.Name, Offset: off, Length: b.Granularity,
+				Problem: "the granule is clean in the checkpoint's bitmap, but it was written since (I5)",
+				Lines:   append([]string{c.interval()}, b.Disk.sectorHistory(off, b.Granularity)...),
+			}
+		}
+		c.mustIn(w, place{disk: b.Disk, offset: off, length: b.Granularity, clean: true})
 	}
 	return nil
 }
 
-// cleanSays is mustIn for a clean granule: a failed write may have had no effect.
-func (c *cut) cleanSays(w *Write, p place) {
-	if !w.failed {
-		c.mustIn(w, p)
+// surelyRecords reports that w, unless it is in the cut, must be in the bitmap. A
+// failed write may have had no effect, and one under way may come yet.
+func (b *DiskBitmap) surelyRecords(w *Write) bool {
+	if b.Until == nil {
+		return w.acked != never
 	}
+	return b.Until.has(w)
 }
 
-// firstClean finds the first clean granule in [from, to).
-func firstClean(b DiskBitmap, from, to int64) (int64, bool) {
-	i := sort.Search(len(b.Dirty), func(i int) bool { return b.Dirty[i].Offset+b.Dirty[i].Length > from })
-	for from < to {
-		if i == len(b.Dirty) || b.Dirty[i].Offset > from {
-			return from, true
-		}
-		from = b.Dirty[i].Offset + b.Dirty[i].Length
-		i++
-	}
-	return 0, false
-}
+// mayRecord reports that w may be in the bitmap.
+func (b *DiskBitmap) mayRecord(w *Write) bool { return b.Until == nil || !b.Until.lacks(w) }
 
-// judgeDirty demands that each dirty granule has a write outside the smallest
-// cut (or a failed one, whose time nobody knows).
-func (c *cut) judgeDirty(b DiskBitmap, set []bool) *Finding {
-	g := b.Granularity
-	var late []Range // granules that writes outside the cut touch, unsorted
-	for _, w := range b.Disk.writes {
-		if w.failed || !set[w.Seq-1] {
-			from := w.Offset - w.Offset%g
-			to := (w.end() + g - 1) / g * g
-			late = append(late, Range{from, to - from})
-		}
-	}
-	sort.Slice(late, func(i, j int) bool { return late[i].Offset < late[j].Offset })
+// judgeDirty demands that each dirty granule has a write outside the cut (or a
+// failed one, whose time nobody knows).
+func (c *cut) judgeDirty(b DiskBitmap, inCut func(*Write) bool) *Finding {
+	late := blocks(b.Disk.writes, b.Granularity, func(w *Write) bool {
+		return b.mayRecord(w) && (w.failed || !inCut(w))
+	})
 	for _, r := range b.Dirty {
-		if off, extra := uncovered(late, r); extra {
+		if off, extra := firstOutside(late, r); extra {
 			return &Finding{
-				Disk: b.Disk.Name, Offset: off, Length: g,
+				Disk: b.Disk.Name, Offset: off, Length: b.Granularity,
 				Problem: "the granule is dirty in the checkpoint's bitmap, but nothing was written there since (I5)",
-				Lines:   append([]string{c.interval()}, b.Disk.sectorHistory(off, g)...),
+				Lines:   append([]string{c.interval()}, b.Disk.sectorHistory(off, b.Granularity)...),
 			}
 		}
 	}
 	return nil
 }
 
-// uncovered finds the first byte of r that none of the sorted ranges covers.
-func uncovered(ranges []Range, r Range) (int64, bool) {
-	at := r.Offset
-	for _, k := range ranges {
-		if k.Offset > at {
-			break
-		}
-		at = max(at, k.Offset+k.Length)
-		if at >= r.Offset+r.Length {
-			return 0, false
-		}
+// Granules makes the list of a bitmap out of the offsets of its dirty granules,
+// in any order, each of that many bytes.
+func Granules(offsets []int64, granularity int64) []Range {
+	dirty := make([]Range, len(offsets))
+	for i, off := range offsets {
+		dirty[i] = Range{off, granularity}
 	}
-	return at, at < r.Offset+r.Length
+	sort.Slice(dirty, func(i, j int) bool { return dirty[i].Offset < dirty[j].Offset })
+	return union(dirty)
 }

@@ -1,117 +1,131 @@
 package oracle
 
-import "fmt"
+import (
+	"fmt"
+	"sort"
+)
 
-// cut collects what the evidence says about each write and finds out whether a
-// legal cut exists.
+// cut collects what the evidence says about each free write: one that is in some
+// legal cuts and not in others. Then it finds out whether a legal cut fits.
 type cut struct {
-	h  *History
-	at *Instant
-	// Per write, by sequence number minus one: where it was first seen to be in
-	// or out. A place with a nil disk says nothing.
+	h    *History
+	at   *Instant
+	free []*Write // by sequence number
+	// Per free write: where it was first seen to be in, or out.
 	in, out []place
 }
 
-// place is where something was seen.
+// place is where something was seen. One without disk says nothing.
 type place struct {
 	disk           *Disk
 	offset, length int64
-	seen           string // what was seen there
+	shows          *Write // nil: never written, or a clean granule
+	clean          bool   // it is a granule of a bitmap
+}
+
+// String says what was seen.
+func (p place) String() string {
+	switch {
+	case p.clean:
+		return fmt.Sprintf("%s at %d: the granule is clean in the checkpoint's bitmap", p.disk.Name, p.offset)
+	case p.shows != nil:
+		return fmt.Sprintf("%s at %d: the stamp of write %d", p.disk.Name, p.offset, p.shows.Seq)
+	}
+	return fmt.Sprintf("%s at %d: zeroes, as if never written", p.disk.Name, p.offset)
 }
 
 func newCut(h *History, at *Instant) *cut {
-	return &cut{h: h, at: at, in: make([]place, len(h.writes)), out: make([]place, len(h.writes))}
+	c := &cut{h: h, at: at}
+	for _, w := range h.writes {
+		if !at.has(w) && !at.lacks(w) {
+			c.free = append(c.free, w)
+		}
+	}
+	c.in, c.out = make([]place, len(c.free)), make([]place, len(c.free))
+	return c
+}
+
+// index is the place of a free write; -1 for any other.
+func (c *cut) index(w *Write) int {
+	i := sort.Search(len(c.free), func(i int) bool { return c.free[i].Seq >= w.Seq })
+	if i < len(c.free) && c.free[i] == w {
+		return i
+	}
+	return -1
 }
 
 // mustIn notes that the evidence shows w before the instant.
 func (c *cut) mustIn(w *Write, p place) {
-	if c.in[w.Seq-1].disk == nil {
-		c.in[w.Seq-1] = p
+	if i := c.index(w); i >= 0 && c.in[i].disk == nil {
+		c.in[i] = p
 	}
 }
 
 // mustOut notes that the evidence shows the state without w. A failed write may
 // have had no effect, so its absence says nothing.
 func (c *cut) mustOut(w *Write, p place) {
-	if !w.failed && c.out[w.Seq-1].disk == nil {
-		c.out[w.Seq-1] = p
+	if i := c.index(w); i >= 0 && !w.failed && c.out[i].disk == nil {
+		c.out[i] = p
 	}
 }
 
-// judge returns nil if a legal cut exists.
+// judge returns nil if a legal cut fits what was noted.
 func (c *cut) judge() *Finding {
-	var lastIn, firstOut *Write // the in issued last, the out acknowledged first
-	for i, w := range c.h.writes {
+	lastIn, firstOut := -1, -1 // the in issued last, the out acknowledged first
+	for i, w := range c.free {
 		in, out := c.in[i].disk != nil, c.out[i].disk != nil
 		if in && out {
-			return c.both(w)
+			return c.both(i)
 		}
-		if in && w.issued > c.at.returned {
-			return c.alone(w, c.in[i], "shows a write that was issued after the call had returned")
+		if in && (lastIn < 0 || w.issued > c.free[lastIn].issued) {
+			lastIn = i
 		}
-		if out && w.acked < c.at.issued {
-			return c.alone(w, c.out[i], "lacks a write that was acknowledged before the call")
-		}
-		if in && (lastIn == nil || w.issued > lastIn.issued) {
-			lastIn = w
-		}
-		if out && (firstOut == nil || w.acked < firstOut.acked) {
-			firstOut = w
+		if out && (firstOut < 0 || w.acked < c.free[firstOut].acked) {
+			firstOut = i
 		}
 	}
-	if lastIn != nil && firstOut != nil && firstOut.before(lastIn) {
+	if lastIn >= 0 && firstOut >= 0 && c.free[firstOut].before(c.free[lastIn]) {
 		return c.torn(firstOut, lastIn)
 	}
 	return nil
 }
 
-// smallest marks the writes of the smallest legal cut. It is called after judge
-// found no contradiction.
-func (c *cut) smallest() []bool {
-	var last uint64
-	for i, w := range c.h.writes {
+// smallest tells whether a write is in the smallest legal cut that fits. It is
+// called after judge found no contradiction.
+func (c *cut) smallest() (has func(w *Write) bool) {
+	last := c.at.issued
+	for i, w := range c.free {
 		if c.in[i].disk != nil {
 			last = max(last, w.issued)
 		}
 	}
-	last = max(last, c.at.issued)
-	set := make([]bool, len(c.h.writes))
-	for i, w := range c.h.writes {
-		set[i] = c.in[i].disk != nil || w.acked < last
-	}
-	return set
-}
-
-func (c *cut) alone(w *Write, p place, problem string) *Finding {
-	return &Finding{
-		Disk: p.disk.Name, Offset: p.offset, Length: p.length, Problem: p.seen + ": it " + problem,
-		Lines: append([]string{w.String(), c.interval()}, p.disk.sectorHistory(p.offset, p.length)...),
+	return func(w *Write) bool {
+		if w.acked < last {
+			return true
+		}
+		i := c.index(w)
+		return i >= 0 && c.in[i].disk != nil
 	}
 }
 
-func (c *cut) both(w *Write) *Finding {
-	in, out := c.in[w.Seq-1], c.out[w.Seq-1]
+func (c *cut) both(i int) *Finding {
+	in, out := c.in[i], c.out[i]
 	return &Finding{
 		Disk: in.disk.Name, Offset: in.offset, Length: in.length,
 		Problem: "one write is in one part of the evidence and not in another",
-		Lines: []string{
-			w.String(), c.interval(),
-			fmt.Sprintf("in:  %s at %d: %s", in.disk.Name, in.offset, in.seen),
-			fmt.Sprintf("out: %s at %d: %s", out.disk.Name, out.offset, out.seen),
-		},
+		Lines:   []string{c.free[i].String(), c.interval(), "in:  " + in.String(), "out: " + out.String()},
 	}
 }
 
-func (c *cut) torn(earlier, later *Write) *Finding {
-	in, out := c.in[later.Seq-1], c.out[earlier.Seq-1]
+func (c *cut) torn(earlier, later int) *Finding {
+	in, out := c.in[later], c.out[earlier]
 	return &Finding{
 		Disk: in.disk.Name, Offset: in.offset, Length: in.length,
 		Problem: "no single instant: a later write is there and an earlier one is not",
 		Lines: []string{
-			"missing: " + earlier.String(),
-			fmt.Sprintf("  %s at %d: %s", out.disk.Name, out.offset, out.seen),
-			"there:   " + later.String(),
-			fmt.Sprintf("  %s at %d: %s", in.disk.Name, in.offset, in.seen),
+			"missing: " + c.free[earlier].String(), "  " + out.String(),
+			"there:   " + c.free[later].String(), "  " + in.String(),
+			fmt.Sprintf("write %d was acknowledged before write %d was issued", c.free[earlier].Seq, c.free[later].Seq),
 			c.interval(),
 		},
 	}

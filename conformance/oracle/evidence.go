@@ -1,5 +1,7 @@
 package oracle
 
+import "errors"
+
 // Kind is what an image says of a range.
 type Kind uint8
 
@@ -28,25 +30,83 @@ type Evidence struct {
 	Bitmaps []DiskBitmap
 }
 
-// DiskImage is the image that a backup made of a disk, or the disk itself.
+// DiskImage is the image that a backup made of a disk, or the disk itself. An
+// incremental image is judged in full as Overlay of it and the backup before it
+// (I7); alone, with OnlyAllocated or Covered.
 type DiskImage struct {
 	Disk  *Disk
 	Image Image
 	// Sparse, if not 0, demands that data is only found in blocks of that many
 	// bytes in which something was written (I14).
 	Sparse int64
+	// Since, if not nil, narrows Sparse to what was, or may have been, written
+	// after that instant: an incremental image holds nothing else (I6).
+	Since *Instant
 	// OnlyAllocated restricts the judgement to what the image holds itself
-	// (incremental images, I7 and I8).
+	// (incremental images, I7).
 	OnlyAllocated bool
+	// Covered, if not nil, restricts the judgement to these ranges (a raw
+	// incremental image: those of the bitmap, I8). Elsewhere the image must
+	// read as zero, unless OnlyAllocated is set (a reused file: anything).
+	Covered []Range
 }
 
-// DiskBitmap is the dirty bitmap of a checkpoint as it was read later: it has
-// recorded from the instant on, until everything known to the history was written.
+// DiskBitmap is the dirty bitmap of a checkpoint: it records from the instant on.
 type DiskBitmap struct {
 	Disk        *Disk
 	Granularity int64 // bytes
 	Dirty       []Range
+	// Until is when the bitmap was read, or frozen (I6); nil says after all
+	// that is known to the history. Writes that were under way then may be in
+	// the bitmap or not.
+	Until *Instant
 }
 
-// Range is a byte range of a disk. Ranges in lists are sorted and do not overlap.
-type Range struct{ Offset, Length int64 }
+// Overlay is an image over another, as a chain of images is read: what top does
+// not hold is read from below, and as zero beyond below's end.
+func Overlay(top, below Image) Image { return overlay{top, below} }
+
+type overlay struct{ top, below Image }
+
+func (o overlay) Size() int64 { return o.top.Size() }
+
+func (o overlay) Next(off int64) (int64, Kind, error) {
+	length, kind, _, err := o.next(off)
+	return length, kind, err
+}
+
+// next is Next with the image that holds the range.
+func (o overlay) next(off int64) (length int64, kind Kind, from Image, err error) {
+	length, kind, err = o.top.Next(off)
+	if err != nil || kind != Unallocated {
+		return length, kind, o.top, err
+	}
+	if off >= o.below.Size() {
+		return length, Zero, o.top, nil
+	}
+	belowLength, kind, err := o.below.Next(off)
+	return min(length, belowLength, o.below.Size()-off), kind, o.below, err
+}
+
+var errEmptyExtent = errors.New("the image tells an extent without length")
+
+func (o overlay) ReadAt(p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		length, kind, from, err := o.next(off)
+		if err == nil && length <= 0 {
+			err = errEmptyExtent
+		}
+		if err != nil {
+			return done, err
+		}
+		part := p[done:min(int64(len(p)), int64(done)+length)]
+		if kind != Data {
+			clear(part)
+		} else if n, err := from.ReadAt(part, off); n < len(part) {
+			return done + n, err
+		}
+		done, off = done+len(part), off+int64(len(part))
+	}
+	return done, nil
+}

@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// SectorSize is the unit of guest writes, in bytes.
+// SectorSize is the unit of stamps, in bytes. Guests write whole sectors; a
+// write that does not bears the parts of the stamps that it covers.
 const SectorSize = 512
 
 // Limits of a history.
@@ -24,6 +25,7 @@ type History struct {
 	clock  uint64
 	disks  []*Disk
 	writes []*Write // by sequence number minus one
+	buf    []byte   // what images are read into
 }
 
 // New makes an empty history.
@@ -32,16 +34,16 @@ func New() *History { return &History{} }
 // Disk is one disk: empty (all zero) until the first write.
 type Disk struct {
 	Name   string
-	Size   int64 // bytes, a multiple of SectorSize
+	Size   int64 // bytes
 	h      *History
 	number uint32 // index in h.disks, part of every stamp
 	writes []*Write
 }
 
-// AddDisk adds a disk. The size must be a positive multiple of SectorSize.
+// AddDisk adds a disk of that many bytes, at least one.
 func (h *History) AddDisk(name string, size int64) *Disk {
-	if size <= 0 || size%SectorSize != 0 {
-		panic(fmt.Sprintf("oracle: disk %s: size %d is no positive multiple of %d", name, size, SectorSize))
+	if size <= 0 {
+		panic(fmt.Sprintf("oracle: disk %s: size %d is not positive", name, size))
 	}
 	d := &Disk{Name: name, Size: size, h: h, number: uint32(len(h.disks))}
 	h.disks = append(h.disks, d)
@@ -61,11 +63,11 @@ type Write struct {
 }
 
 // Issue records that the guest is about to write; the data to write are Data.
-// Offset and length must be multiples of SectorSize within the disk.
+// The range must lie within the disk. What a disk holds at first is such writes
+// as well, acknowledged before all others.
 func (d *Disk) Issue(offset, length int64) *Write {
-	if offset < 0 || length <= 0 || offset%SectorSize != 0 || length%SectorSize != 0 ||
-		offset > d.Size-length || length > WriteLengthMax {
-		panic(fmt.Sprintf("oracle: write of %d bytes at %d does not fit disk %s of %d bytes in sectors", length, offset, d.Name, d.Size))
+	if offset < 0 || length <= 0 || length > WriteLengthMax || offset > d.Size-length {
+		panic(fmt.Sprintf("oracle: write of %d bytes at %d does not fit disk %s of %d bytes", length, offset, d.Name, d.Size))
 	}
 	if len(d.h.writes) >= WritesMax {
 		panic(fmt.Sprintf("oracle: more than %d writes in one history", WritesMax))
@@ -73,9 +75,7 @@ func (d *Disk) Issue(offset, length int64) *Write {
 	w := &Write{Disk: d, Seq: uint32(len(d.h.writes) + 1), Offset: offset, Length: length, acked: never}
 	w.issued = d.h.tick()
 	w.data = make([]byte, length)
-	for at := int64(0); at < length; at += SectorSize {
-		stamp(w.data[at:at+SectorSize], d.number, w.Seq, uint64(offset+at)/SectorSize)
-	}
+	fill(w.data, d.number, w.Seq, offset)
 	d.writes = append(d.writes, w)
 	d.h.writes = append(d.h.writes, w)
 	return w
@@ -125,6 +125,9 @@ func (w *Write) String() string {
 	return fmt.Sprintf("write %d: %s [%d, %d), issued at %d, %s", w.Seq, w.Disk.Name, w.Offset, w.end(), w.issued, end)
 }
 
+// covers reports whether w wrote all of [from, to).
+func (w *Write) covers(from, to int64) bool { return w.Offset <= from && to <= w.end() }
+
 // Instant is the interval in which a backup or checkpoint took its state.
 type Instant struct {
 	h        *History
@@ -137,6 +140,12 @@ func (h *History) Begin() *Instant { return &Instant{h: h, issued: h.tick(), ret
 
 // Returned records that the call came back with success.
 func (i *Instant) Returned() { i.returned = i.h.tick() }
+
+// has reports that w surely was in force at the instant.
+func (i *Instant) has(w *Write) bool { return w.acked < i.issued }
+
+// lacks reports that w surely was not issued yet at the instant.
+func (i *Instant) lacks(w *Write) bool { return w.issued > i.returned }
 
 // Now is the instant at which a disk itself is read: all acknowledged writes are in.
 func (h *History) Now() *Instant {

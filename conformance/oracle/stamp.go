@@ -32,6 +32,23 @@ func mix(a, b uint64) uint64 {
 	return z ^ (z >> 31)
 }
 
+// fill stamps p, which stands at that byte offset of the disk; sectors that p
+// covers in part get that part of their stamp.
+func fill(p []byte, disk, seq uint32, offset int64) {
+	for len(p) > 0 {
+		in := int(offset % SectorSize)
+		n := min(len(p), SectorSize-in)
+		if n == SectorSize {
+			stamp(p[:n], disk, seq, uint64(offset/SectorSize))
+		} else {
+			var whole [SectorSize]byte
+			stamp(whole[:], disk, seq, uint64(offset/SectorSize))
+			copy(p[:n], whole[in:])
+		}
+		p, offset = p[n:], offset+int64(n)
+	}
+}
+
 // seqOf reads the sequence number of a stamped sector; 0 if it bears no stamp.
 // The caller compares the whole sector with that write's data.
 func seqOf(p []byte) uint32 {
