@@ -11,7 +11,8 @@ const hexDigits = "0123456789ABCDEF"
 
 // Encode gives v as QEMU writes it: on one line, ", " and ": " between, strings
 // in ASCII with \uXXXX for everything else (qobject/json-writer.c). v must be
-// wire clean (CheckWire); what JSON cannot say is written as null.
+// wire clean for the result to be JSON: like QEMU it writes inf and nan, and it
+// writes an absent value inside as null. Connections refuse both.
 func Encode(v Value) []byte { return Append(nil, v) }
 
 // Append appends Encode(v) to dst.
@@ -71,10 +72,15 @@ func appendDict(dst []byte, members []Member) []byte {
 // floatDigits is the %.17g of qnum_to_string: 17 digits identify a double.
 const floatDigits = 17
 
-// appendFloat writes f as C's %.17g does, for finite f.
+// appendFloat writes f as C's %.17g does.
 func appendFloat(dst []byte, f float64) []byte {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return append(dst, "null"...)
+	switch {
+	case math.IsNaN(f):
+		return append(dst, "nan"...)
+	case math.IsInf(f, 1):
+		return append(dst, "inf"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-inf"...)
 	}
 	return strconv.AppendFloat(dst, f, 'g', floatDigits, 64)
 }

@@ -101,7 +101,10 @@ func (e *PipeEnd) Send(m Value) error {
 
 // passed returns m as the peer will read it.
 func (e *PipeEnd) passed(m Value) (Value, error) {
-	return wireForm(m)
+	if !e.wire {
+		return wireForm(m)
+	}
+	return throughBytes(m)
 }
 
 // put runs with mu held.

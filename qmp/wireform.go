@@ -30,6 +30,18 @@ func wireForm(v Value) (Value, error) {
 	return v, nil
 }
 
+// throughBytes encodes v and decodes it again.
+func throughBytes(v Value) (Value, error) {
+	if err := checkWire(v, 1); err != nil {
+		return Value{}, err
+	}
+	out, err := Decode(Encode(v))
+	if err != nil {
+		return Value{}, fmt.Errorf("%w: %w", ErrNotWire, err)
+	}
+	return out, nil
+}
+
 func wireScalar(v Value) (Value, error) {
 	if err := checkWire(v, 0); err != nil {
 		return Value{}, err
