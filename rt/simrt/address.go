@@ -47,7 +47,7 @@ func TaskKey(name string, k int) uint64 { return taskKey(hashString(name), uint3
 // Hash is the address as one number, the same in every process.
 func (a Address) Hash() uint64 {
 	if a.isClock() {
-		name, k := splitLabel(a.Object)
+		name, k := ParseTaskLabel(a.Object)
 		return addressHash(ClockKey, hashString(a.Op), TaskKey(name, k), uint32(a.N))
 	}
 	return addressHash(TaskKey(a.Task, a.TaskK), hashString(a.Op), hashString(a.Object), uint32(a.N))
@@ -67,22 +67,6 @@ func addressHash(key, op, object uint64, n uint32) uint64 {
 	return mix(mix(mix(mix(hashOffset, key), op), object), uint64(n))
 }
 
-// splitLabel is the inverse of taskLabel. A label without a number is the first
-// task of that name.
-func splitLabel(s string) (name string, k int) {
-	i := len(s)
-	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' {
-		i--
-	}
-	if i == 0 || i == len(s) || s[i-1] != '#' || len(s)-i > 9 {
-		return s, 1
-	}
-	for _, c := range []byte(s[i:]) {
-		k = k*10 + int(c-'0')
-	}
-	return s[:i-1], k
-}
-
 // deviation is a Deviation as a run records it: small.
 type deviation struct {
 	who, op, obj, toName *name // who is nil for the clock; toName for a value
@@ -95,7 +79,7 @@ func (d *deviation) address() Address {
 	if d.who != nil {
 		a.Task, a.TaskK = d.who.s, int(d.whoK)
 	} else {
-		a.Object = taskLabel(d.obj.s, int(d.objK))
+		a.Object = TaskLabel(d.obj.s, int(d.objK))
 	}
 	return a
 }

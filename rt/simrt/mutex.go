@@ -51,6 +51,7 @@ func (m *mutex) take(t *task) {
 		m.leave(t)
 	}
 	m.own = t
+	t.held++
 	for _, u := range m.q {
 		m.w.unqueue(u)
 		u.state = stateBlocked
@@ -70,6 +71,7 @@ func (m *mutex) Unlock() {
 }
 
 func (m *mutex) release() {
+	m.own.held--
 	m.own = nil
 	for _, u := range m.q {
 		m.w.wake(u)

@@ -34,7 +34,11 @@ type name struct {
 type names struct {
 	m   map[string]*name
 	ops ops
+	// recent saves most look-ups; where a name stands depends on its text only.
+	recent [recentSize]*name
 }
+
+const recentSize = 64 // a power of two
 
 // ops are the operations of the world itself.
 type ops struct {
@@ -53,6 +57,19 @@ func newNames() *names {
 }
 
 func (n *names) get(s string) *name {
+	i := len(s)
+	if i > 0 {
+		i = (i*7 + int(s[0])*3 + int(s[i-1])*5 + int(s[i/2])) & (recentSize - 1)
+	}
+	if x := n.recent[i]; x != nil && x.s == s {
+		return x
+	}
+	x := n.look(s)
+	n.recent[i] = x
+	return x
+}
+
+func (n *names) look(s string) *name {
 	if x, ok := n.m[s]; ok {
 		return x
 	}
@@ -82,12 +99,39 @@ func eventWord(key, op, object uint64) uint64 {
 	return key ^ bits.RotateLeft64(op, 17) ^ bits.RotateLeft64(object, 34)
 }
 
-// taskLabel writes a task as traces do: the first of its name without a number.
-func taskLabel(name string, k int) string {
+// TaskLabel writes the k-th task of a name, from 1, as traces do: "events",
+// "events#2". Only a name that itself looks like a label gets a "#1".
+func TaskLabel(name string, k int) string {
 	if k == 1 {
-		return name
+		if _, _, numbered := cutNumber(name); !numbered {
+			return name
+		}
 	}
 	return name + "#" + strconv.Itoa(k)
+}
+
+// ParseTaskLabel is the inverse of TaskLabel.
+func ParseTaskLabel(label string) (name string, k int) {
+	if name, k, ok := cutNumber(label); ok {
+		return name, k
+	}
+	return label, 1
+}
+
+// labelDigitsMax bounds the number in a label.
+const labelDigitsMax = 9
+
+// cutNumber splits "name#k".
+func cutNumber(s string) (name string, k int, ok bool) {
+	i := len(s)
+	for i > 0 && s[i-1] >= '0' && s[i-1] <= '9' && len(s)-i <= labelDigitsMax {
+		i--
+	}
+	if i == 0 || i == len(s) || s[i-1] != '#' || s[i] == '0' {
+		return "", 0, false
+	}
+	k, err := strconv.Atoi(s[i:])
+	return s[:i-1], k, err == nil && len(s)-i <= labelDigitsMax
 }
 
 // counter counts the points of one task per (operation, object).

@@ -29,7 +29,6 @@ type Pool struct {
 // scratch is the memory of a world that has no pointer from outside.
 type scratch struct {
 	runq    []*task
-	all     []*task
 	live    []*task
 	timers  []*task
 	devs    []deviation

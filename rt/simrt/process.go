@@ -81,10 +81,10 @@ func (w *World) spawn(p *process, n *name, f func()) *task {
 	n.tasks++
 	t := w.pool.task()
 	t.w, t.p, t.name, t.f = w, p, n, f
-	t.k, t.id = n.tasks, int32(len(w.all))
+	t.k, t.id = n.tasks, w.tasks
 	t.key = taskKey(n.hash, t.k)
 	t.op, t.obj = w.ops.start, w.ops.none
-	w.all = append(w.all, t)
+	w.tasks++
 	w.live = append(w.live, t)
 	w.runq = append(w.runq, t)
 	return t

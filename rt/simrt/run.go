@@ -29,7 +29,7 @@ func newWorld(opts Options, pool *Pool) *World {
 	w := &World{
 		opts: opts, pool: pool, names: pool.names, ops: &pool.names.ops,
 		h: hashOffset, limit: opts.StepLimit,
-		runq: s.runq[:0], all: s.all[:0], live: s.live[:0], timers: s.timers[:0], devs: s.devs[:0],
+		runq: s.runq[:0], live: s.live[:0], timers: s.timers[:0], devs: s.devs[:0],
 		mutexes: s.mutexes[:0],
 		watched: opts.KeepLog || opts.Listener != nil,
 	}
@@ -52,10 +52,13 @@ func (w *World) loop() {
 		t := w.next
 		w.next = nil
 		w.resume(t)
-		w.unwindReaped()
+		if len(w.reap) > 0 {
+			w.unwindReaped()
+		}
 		if t.state == stateDone && !w.finished() {
 			w.cur = t
 			w.exit(t)
+			w.recycle(t)
 		}
 	}
 	w.cur = nil
@@ -124,6 +127,7 @@ func (w *World) unwind(t *task) {
 	}
 	w.resume(t)
 	assertf(t.state == stateDone, "parked while it unwinds", t)
+	w.recycle(t)
 }
 
 // end unwinds what is left, in order of creation, and gives the memory back.
@@ -136,7 +140,12 @@ func (w *World) end() {
 		w.unwind(w.live[0])
 	}
 	w.ended = true
-	for _, t := range w.all {
+}
+
+// recycle gives a task that is done to the pool, unless somebody may still look
+// at it.
+func (w *World) recycle(t *task) {
+	if t.held == 0 && t != w.mainTask {
 		w.pool.putTask(t)
 	}
 }
@@ -161,10 +170,9 @@ func (w *World) result() Result {
 
 // giveBack leaves the memory to the next world of the pool.
 func (w *World) giveBack() {
-	clear(w.all)
 	clear(w.mutexes)
 	w.pool.scratch = scratch{
-		runq: w.runq, all: w.all, live: w.live, timers: w.timers, devs: w.devs, mutexes: w.mutexes,
+		runq: w.runq, live: w.live, timers: w.timers, devs: w.devs, mutexes: w.mutexes,
 	}
-	w.runq, w.all, w.live, w.timers, w.devs, w.mutexes = nil, nil, nil, nil, nil, nil
+	w.runq, w.live, w.timers, w.devs, w.mutexes = nil, nil, nil, nil, nil
 }

@@ -51,6 +51,7 @@ type task struct {
 	callee   *task  // waits in Process.Call for this one
 	caller   *task  // waits in Process.Call for us
 	killed   bool   // the callee was killed
+	held     int    // locks
 	timedOut bool
 
 	// The timer, if heapAt is not 0.
@@ -61,7 +62,7 @@ type task struct {
 }
 
 // label is the task as traces name it.
-func (t *task) label() string { return taskLabel(t.name.s, int(t.k)) }
+func (t *task) label() string { return TaskLabel(t.name.s, int(t.k)) }
 
 // run is the whole life of a task on its worker.
 func (t *task) run(k *worker) {

@@ -22,8 +22,8 @@ type World struct {
 	spec   *process
 	kernel *process
 
-	all  []*task // in order of creation
-	live []*task // those that are not done, in order of creation
+	tasks int32   // made so far
+	live  []*task // those that are not done, in order of creation
 	// runq holds the tasks that could go on, longest runnable first, without
 	// the running one.
 	runq []*task
