@@ -28,6 +28,9 @@ type Subject struct {
 	Dir string
 	// View gives a new view of the same host for a process.
 	View func(p rt.Process) host.Host
+	// NewProcess makes the processes of the world; nil stands for this
+	// package's NewProcess.
+	NewProcess func(name string) rt.Process
 }
 
 // Contract runs all cases; fresh is called once for each.
@@ -35,7 +38,10 @@ func Contract(t *testing.T, fresh func(t *testing.T) Subject) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			s := fresh(t)
-			c.run(&harness{T: t, Host: s.View(NewProcess("test")), s: s})
+			if s.NewProcess == nil {
+				s.NewProcess = func(name string) rt.Process { return NewProcess(name) }
+			}
+			c.run(&harness{T: t, Host: s.View(s.NewProcess("test")), s: s})
 		})
 	}
 }

@@ -16,7 +16,7 @@ func killCases() []contractCase {
 }
 
 func killedChangesNothing(h *harness) {
-	p := NewProcess("victim")
+	p := h.s.NewProcess("victim")
 	v := h.s.View(p)
 	f, err := v.OpenFile(h.path("a"), host.ReadWrite|host.Create, 0o600)
 	h.ok(err)
@@ -54,7 +54,7 @@ func killedChangesNothing(h *harness) {
 
 func killedWritersStop(h *harness) {
 	const writers, rounds = 4, 2000
-	p := NewProcess("victim")
+	p := h.s.NewProcess("victim")
 	v := h.s.View(p)
 	f, err := v.OpenFile(h.path("a"), host.ReadWrite|host.Create, 0o600)
 	h.ok(err)

@@ -130,7 +130,7 @@ func (k *Kernel) CrashClone(choose func(n int) int) *Kernel {
 		nodes:  make(map[*inode]*inode),
 		mounts: make(map[*mount]*mount),
 	}
-	clone := &Kernel{rt: k.rt, mu: leafMutex(k.rt, "memhost")}
+	clone := &Kernel{rt: k.rt, mu: rt.NewLeafMutex(k.rt, lockName)}
 	clone.root = c.node(k.root)
 	c.replay(k.log)
 	c.fill(clone.root)
@@ -140,7 +140,7 @@ func (k *Kernel) CrashClone(choose func(n int) int) *Kernel {
 // NewBoot is CrashClone for a world with another kernel runtime.
 func (k *Kernel) NewBoot(kernel rt.Runtime, choose func(n int) int) *Kernel {
 	clone := k.CrashClone(choose)
-	clone.rt, clone.mu = kernel, leafMutex(kernel, "memhost")
+	clone.rt, clone.mu = kernel, rt.NewLeafMutex(kernel, lockName)
 	return clone
 }
 

@@ -12,6 +12,10 @@ import (
 // Unlimited is the capacity of a file system that never is full.
 const Unlimited int64 = math.MaxInt64
 
+// lockName is the kernel's lock in wait chains. Bodies under it neither block nor
+// pass a point.
+const lockName = "memhost"
+
 // Options of a kernel. The zero value is a kernel without limits.
 type Options struct {
 	// Capacity of the root file system in bytes; 0 means Unlimited.
@@ -41,7 +45,7 @@ func New(kernel rt.Runtime, opts Options) *Kernel {
 	if capacity == 0 {
 		capacity = Unlimited
 	}
-	k := &Kernel{rt: kernel, mu: leafMutex(kernel, "memhost")}
+	k := &Kernel{rt: kernel, mu: rt.NewLeafMutex(kernel, lockName)}
 	k.root = newDir(newMount(capacity), fs.ModeDir|0o755, kernel.Now())
 	return k
 }

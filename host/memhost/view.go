@@ -29,7 +29,7 @@ func (v *view) enter(op Op, object string, changes bool) bool {
 		return false
 	}
 	if changes {
-		point(v.p, op, object)
+		rt.Point(v.p, string(op), object)
 	}
 	v.k.mu.Lock()
 	if v.dead {

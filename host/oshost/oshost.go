@@ -75,7 +75,7 @@ func (h *Host) enter(op, object string, changes bool) bool {
 		return false
 	}
 	if changes {
-		point(h.p, op, object)
+		rt.Point(h.p, op, object)
 	}
 	h.mu.RLock()
 	if h.dead {
@@ -86,14 +86,6 @@ func (h *Host) enter(op, object string, changes bool) bool {
 }
 
 func (h *Host) leave() { h.mu.RUnlock() }
-
-// point marks the place before an effect at which a schedule may do something
-// else. For a runtime that does not explore it is nothing.
-func point(r rt.Runtime, op, object string) {
-	if p, ok := r.(interface{ Point(op, object string) }); ok {
-		p.Point(op, object)
-	}
-}
 
 // resolve checks a caller's path and gives the one to use.
 func (h *Host) resolve(name string) (string, error) {

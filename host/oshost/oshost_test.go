@@ -9,6 +9,7 @@ import (
 	"fleece/host/hosttest"
 	"fleece/host/oshost"
 	"fleece/rt"
+	"fleece/rt/realrt"
 )
 
 func view(opts oshost.Options) func(p rt.Process) host.Host {
@@ -17,7 +18,8 @@ func view(opts oshost.Options) func(p rt.Process) host.Host {
 
 func TestOshost_KeepsTheContractOfHost(t *testing.T) {
 	hosttest.Contract(t, func(t *testing.T) hosttest.Subject {
-		return hosttest.Subject{Dir: t.TempDir(), View: view(oshost.Options{})}
+		world := realrt.NewWorld()
+		return hosttest.Subject{Dir: t.TempDir(), View: view(oshost.Options{}), NewProcess: world.NewProcess}
 	})
 }
 
