@@ -10,6 +10,10 @@ import (
 )
 
 func contentCases() []contractCase {
+	return append(byteCases(), rangeCases()...)
+}
+
+func byteCases() []contractCase {
 	return []contractCase{
 		{"what was written is read back, over page and chunk borders", func(h *harness) {
 			f := h.create("a")
@@ -51,6 +55,11 @@ func contentCases() []contractCase {
 				h.Fatalf("size %d, allocated %d", info.Size, info.Allocated)
 			}
 		}},
+	}
+}
+
+func rangeCases() []contractCase {
+	return []contractCase{
 		{"truncating cuts, and growing again reads as zero", func(h *harness) {
 			f := h.create("a")
 			h.write(f, pattern(10000), 0)
