@@ -1,0 +1,68 @@
+package virt
+
+// Event is something that a driver tells its connections: a JobCompletedEvent, a
+// BlockJobEvent or a LifecycleEvent.
+type Event interface {
+	// DomainID is the domain that it happened to.
+	DomainID() DomainID
+}
+
+// JobCompletedEvent is VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: a job ended, with the
+// statistics of the completed job.
+type JobCompletedEvent struct {
+	Domain DomainID
+	Params []TypedParam
+}
+
+// DomainID is the domain whose job ended.
+func (e JobCompletedEvent) DomainID() DomainID { return e.Domain }
+
+// Success is the parameter "success"; false if it is missing.
+func (e JobCompletedEvent) Success() bool {
+	p, _ := FindParam(e.Params, DOMAIN_JOB_SUCCESS)
+	ok, _ := p.Value.(bool)
+	return ok
+}
+
+// ErrorMessage is the parameter "errmsg"; empty if it is missing.
+func (e JobCompletedEvent) ErrorMessage() string {
+	p, _ := FindParam(e.Params, DOMAIN_JOB_ERRMSG)
+	s, _ := p.Value.(string)
+	return s
+}
+
+// Operation is the parameter "operation".
+func (e JobCompletedEvent) Operation() DomainJobOperation {
+	p, _ := FindParam(e.Params, DOMAIN_JOB_OPERATION)
+	n, _ := p.Value.(int32)
+	return DomainJobOperation(n)
+}
+
+// ID is the parameter "id": the job id; 0 if it is missing.
+func (e JobCompletedEvent) ID() int {
+	p, _ := FindParam(e.Params, DOMAIN_JOB_ID)
+	n, _ := p.Value.(int32)
+	return int(n)
+}
+
+// BlockJobEvent is VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2: a block job changed; Disk is
+// the target name.
+type BlockJobEvent struct {
+	Domain DomainID
+	Disk   string
+	Type   BlockJobType
+	Status BlockJobStatus
+}
+
+// DomainID is the domain of the disk.
+func (e BlockJobEvent) DomainID() DomainID { return e.Domain }
+
+// LifecycleEvent is VIR_DOMAIN_EVENT_ID_LIFECYCLE.
+type LifecycleEvent struct {
+	Domain DomainID
+	Event  LifecycleEventType
+	Detail int
+}
+
+// DomainID is the domain that changed.
+func (e LifecycleEvent) DomainID() DomainID { return e.Domain }
