@@ -49,6 +49,12 @@ func wireScalar(v Value) (Value, error) {
 	return integralFloats(v), nil
 }
 
+// CheckWire tells why a connection would refuse to send v; the error wraps
+// ErrNotWire. Refused are absent values inside, text that is not UTF-8 or has
+// noncharacters, numbers that are not finite, one name twice in an object, and
+// more than 1024 levels.
+func CheckWire(v Value) error { return checkWire(v, 1) }
+
 // checkWire refuses what JSON or QEMU's parser does not accept.
 func checkWire(v Value, depth int) error {
 	switch v.kind {
