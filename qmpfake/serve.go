@@ -1,0 +1,40 @@
+package qmpfake
+
+import (
+	"fleece/qmp"
+	"fleece/sim"
+)
+
+// peerGone is a connection that knows of its client's end before all is read.
+type peerGone interface{ PeerGone() bool }
+
+// Serve speaks QMP with one client until either side ends; it closes conn. It
+// blocks, so it needs a task of the machine's process.
+//
+// Commands that were written just before the client left are dropped, as the real
+// binary drops them ({04}).
+func Serve(m *sim.Machine, conn qmp.Conn) {
+	defer conn.Close()
+	mon := m.AddMonitor(func(v qmp.Value) {
+		if !v.Present() {
+			_ = conn.Close() // the machine has quit
+			return
+		}
+		_ = conn.Send(v) // a client that left reads nothing any more
+	})
+	defer mon.Close()
+	if conn.Send(m.Greeting()) != nil {
+		return
+	}
+	gone, _ := conn.(peerGone)
+	for {
+		message, err := conn.Recv()
+		if err != nil || gone != nil && gone.PeerGone() {
+			return
+		}
+		mon.Handle(message)
+		if m.Gone() {
+			return
+		}
+	}
+}

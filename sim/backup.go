@@ -1,0 +1,244 @@
+package sim
+
+import (
+	"syscall"
+	"time"
+
+	"fleece/qmp"
+)
+
+// syncMode is MirrorSyncMode as far as a backup has it.
+type syncMode string
+
+const (
+	syncFull        syncMode = "full"
+	syncTop         syncMode = "top"
+	syncNone        syncMode = "none"
+	syncIncremental syncMode = "incremental"
+	syncBitmap      syncMode = "bitmap"
+)
+
+// backup is the work of a backup job.
+type backup struct {
+	job     *job
+	copy    *blockCopy
+	filter  *node
+	source  *node // the node that the filter was put over; bitmaps stay there
+	target  *node
+	mode    syncMode
+	bitmap  *bitmap // nil without one
+	bitMode string  // "on-success", "never", "always"
+	edges   []*edge
+
+	onSource, onTarget string // error policies
+	limit              int64  // speed as given
+}
+
+func (b *backup) idle() bool                       { return b.copy.background() == 0 }
+func (b *backup) progress() (current, total int64) { return b.copy.progress() }
+func (b *backup) speed() int64                     { return b.limit }
+
+func (b *backup) setSpeed(speed int64) {
+	b.limit = speed
+	b.copy.rate.set(speed)
+}
+
+// throttleSleepMax is the longest speed delay that is a progress timer; a longer
+// one is a stall that must not draw the clock, and fires when nothing else can run.
+const throttleSleepMax = 2 * time.Second
+
+// step starts what may start, then finishes the oldest chunk.
+func (b *backup) step(gen int) bool {
+	c, m := b.copy, b.job.m
+	if b.mode == syncNone {
+		return false // copies for guest writes only, until cancelled
+	}
+	delay, err := b.fill()
+	if err != nil {
+		c.failure, c.readFail = err, true
+	}
+	if c.background() == 0 {
+		return b.between(gen, delay)
+	}
+	k := b.oldest()
+	wait := chunkTime
+	if k.zeroes {
+		wait = chunkTimeZero
+	}
+	m.pass(wait)
+	if gen != b.job.gen {
+		return false
+	}
+	b.finishChunk(k)
+	return true
+}
+
+func (b *backup) oldest() chunk {
+	for _, k := range b.copy.inflight {
+		if !k.guest {
+			return k
+		}
+	}
+	return chunk{}
+}
+
+func (b *backup) finishChunk(k chunk) {
+	c := b.copy
+	isRead, err := c.complete(k)
+	b.job.m.inflight--
+	if err != nil && c.failure == nil {
+		c.failure, c.readFail = err, isRead
+	}
+}
+
+// fill starts chunks as far as pause, errors, speed and workers allow; delay is
+// how long the speed limit holds the next one back.
+func (b *backup) fill() (delay time.Duration, err error) {
+	c, j := b.copy, b.job
+	for n := c.background(); n < c.workers; n++ {
+		if j.pauseCount > 0 || j.cancelled || c.failure != nil || c.bits.bits.count == 0 {
+			return 0, nil
+		}
+		if delay := c.rate.delay(j.m.p.Now(), 0); delay > 0 {
+			return delay, nil
+		}
+		k, ok, err := c.claim(0, c.bits.count()+c.length, false)
+		if err != nil || !ok {
+			return 0, err
+		}
+		j.m.inflight++
+		c.rate.delay(j.m.p.Now(), k.hi-k.lo)
+	}
+	return 0, nil
+}
+
+// between decides what comes when nothing is in flight.
+func (b *backup) between(gen int, delay time.Duration) bool {
+	c, j := b.copy, b.job
+	switch {
+	case j.joined:
+		return false // whoever waits for the job ends it
+	case j.settlePause():
+		return false
+	case j.cancelled:
+		j.end("")
+		return false
+	case c.failure != nil:
+		return b.failed()
+	case c.bits.bits.count == 0 && len(c.inflight) > 0:
+		j.m.io.Wait() // the guest copies the last of it
+		return gen == j.gen
+	case c.bits.bits.count == 0:
+		j.end("")
+		return false
+	case delay > throttleSleepMax:
+		j.cond.WaitUntil(j.m.p.Now().Add(delay))
+		return gen == j.gen
+	}
+	j.m.pass(delay)
+	return gen == j.gen
+}
+
+// failed applies the error policy (§5.8); ignore means try again.
+func (b *backup) failed() bool {
+	c, j := b.copy, b.job
+	errno := errnoOf(c.failure)
+	operation, policy := "write", b.onTarget
+	if c.readFail {
+		operation, policy = "read", b.onSource
+	}
+	text := errText(c.failure)
+	c.failure = nil
+	action := "report"
+	switch {
+	case policy == "ignore", policy == "stop":
+		action = policy
+	case (policy == "enospc" || policy == "auto") && errno == syscall.ENOSPC:
+		action = "stop"
+	}
+	j.m.emit("BLOCK_JOB_ERROR", qmp.Dict(qmp.M("device", qmp.Str(j.id)),
+		qmp.M("operation", qmp.Str(operation)), qmp.M("action", qmp.Str(action))))
+	switch action {
+	case "report":
+		j.end(text)
+		return false
+	case "stop":
+		j.ioStatus = "failed"
+		if errno == syscall.ENOSPC {
+			j.ioStatus = "nospace"
+		}
+		j.stopOnError()
+		return false
+	}
+	j.m.pass(chunkTime)
+	return true
+}
+
+// runEmpty ends a job at once that has nothing to read: always for one without
+// work, usually for one that only writes zeroes (§0.2).
+func (b *backup) runEmpty() {
+	c := b.copy
+	if b.mode == syncNone || b.limit > 0 && c.bits.bits.count > 0 {
+		return
+	}
+	if c.bits.bits.count > 0 {
+		_, zero, n, err := c.source().drv.status(0, c.length)
+		if err != nil || !zero || n < c.length {
+			return
+		}
+	}
+	for !b.job.cancelled && b.job.pauseCount == 0 {
+		if _, err := b.fill(); err != nil {
+			c.failure, c.readFail = err, true
+		}
+		if b.idle() {
+			break
+		}
+		b.finishChunk(b.oldest())
+	}
+	if c.failure == nil && b.job.pauseCount == 0 {
+		b.job.gen++
+		b.job.end("")
+	}
+}
+
+// finished gives back bitmap, filter and target (§3.7, §5.9).
+func (b *backup) finished(failed bool) {
+	b.endBitmap(failed)
+	b.dropFilter()
+}
+
+func (b *backup) endBitmap(failed bool) {
+	if b.bitmap == nil {
+		return
+	}
+	list := &b.source.bitmaps
+	take := (!failed || b.bitMode == "always") && b.bitMode != "never"
+	if !take {
+		list.reclaim(b.bitmap)
+	} else {
+		s := list.abdicate(b.bitmap)
+		if failed {
+			s.mergeFrom(b.copy.bits) // what was not copied is still dirty
+		}
+	}
+	b.bitmap = nil
+}
+
+// dropFilter takes the filter out of the graph when no request is inside it.
+func (b *backup) dropFilter() {
+	m := b.job.m
+	m.drains++
+	for m.guestIO > 0 {
+		m.io.Wait()
+	}
+	m.drains--
+	b.copy.closed = true
+	for _, e := range b.edges {
+		_ = e.detach()
+	}
+	b.edges = nil
+	m.removeFilter(b.filter)
+	b.source.bitmaps.release(b.copy.bits)
+	m.io.Broadcast()
+}

@@ -1,0 +1,257 @@
+package sim
+
+import (
+	"time"
+)
+
+// How a backup copies (block/block-copy.c).
+const (
+	copyChunkBytes     = 1 << 20 // one task
+	copyWorkersDefault = 64      // tasks in flight
+	copyClusterMin     = 64 << 10
+	rateSlice          = 100 * time.Millisecond
+)
+
+// How long I/O takes in virtual time: about the 1 GiB/s of §5.4.
+const (
+	chunkTime     = time.Millisecond
+	chunkTimeZero = 100 * time.Microsecond
+)
+
+// chunk is a range being copied; its bits are clear in the copy bitmap.
+type chunk struct {
+	lo, hi int64 // bytes, at cluster boundaries
+	guest  bool  // copied because the guest writes there
+	zeroes bool  // nothing to read in it
+}
+
+// blockCopy copies what is set in a bitmap from the filter's source to a target.
+type blockCopy struct {
+	m       *Machine
+	filter  *node
+	target  *node
+	cluster int64
+	length  int64   // of the disk
+	bits    *bitmap // what is still to copy: an anonymous bitmap of the source
+	// doneBits of the filter is what was copied for guest writes.
+	doneBits *bitmap
+	inflight []chunk
+	done     int64 // bytes copied, whole clusters
+	maxChunk int64
+	workers  int
+	closed   bool
+
+	rate     rateLimit
+	rd       reader
+	parts    []segment
+	failure  error // the first error of the background copy since its start
+	readFail bool
+}
+
+// background counts the tasks of the job itself.
+func (c *blockCopy) background() int {
+	n := 0
+	for i := range c.inflight {
+		if !c.inflight[i].guest {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *blockCopy) source() *node { return c.filter.child("file") }
+
+// progress counts clusters, so that the total may exceed the disk (§5.4).
+func (c *blockCopy) progress() (current, total int64) {
+	total = c.done + c.bits.count()
+	for _, k := range c.inflight {
+		total += k.hi - k.lo
+	}
+	return c.done, total
+}
+
+// claim takes the next chunk at or after off and before end.
+func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
+	r, ok := c.bits.bits.next(off >> c.bits.shift)
+	lo, hi := r.lo<<c.bits.shift, r.hi<<c.bits.shift
+	if !ok || lo >= end {
+		return chunk{}, false, nil
+	}
+	k := chunk{lo: lo, hi: min(hi, end), guest: guest}
+	_, zero, n, err := c.source().drv.status(lo, min(hi, c.length)-lo)
+	if err != nil {
+		return k, true, err
+	}
+	limit := int64(copyChunkBytes)
+	if c.maxChunk > 0 {
+		limit = min(limit, c.maxChunk&^(c.cluster-1))
+	}
+	if zero && lo+n >= c.length {
+		n = hi - lo
+	}
+	n &^= c.cluster - 1
+	switch {
+	case zero && n >= limit && c.rate.speed == 0 && !guest:
+		// QEMU takes one chunk after the other; that no time passes between
+		// them cannot be seen, and a large empty disk costs nothing.
+		k.hi, k.zeroes = min(k.hi, lo+n), true
+	default:
+		k.hi = min(k.hi, lo+limit)
+		k.zeroes = zero && lo+n >= k.hi
+	}
+	c.bits.bits.remove(k.lo>>c.bits.shift, k.hi>>c.bits.shift)
+	c.inflight = append(c.inflight, k)
+	return k, true, nil
+}
+
+// complete copies a claimed chunk and takes it out of flight; on an error it is
+// to copy again.
+func (c *blockCopy) complete(k chunk) (isRead bool, err error) {
+	isRead, err = c.copyRange(k)
+	for i := range c.inflight {
+		if c.inflight[i] == k {
+			c.inflight = append(c.inflight[:i], c.inflight[i+1:]...)
+			break
+		}
+	}
+	if err != nil {
+		c.bits.bits.add(k.lo>>c.bits.shift, k.hi>>c.bits.shift)
+	} else {
+		c.done += k.hi - k.lo
+	}
+	c.m.io.Broadcast()
+	return isRead, err
+}
+
+// copyRange reads the chunk and writes data and zeroes by cluster (§5.4).
+func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
+	end := min(k.hi, c.length)
+	if k.zeroes {
+		return false, c.target.zero(k.lo, end-k.lo)
+	}
+	if err := c.rd.read(c.source(), k.lo, end-k.lo); err != nil {
+		return true, err
+	}
+	segs := c.rd.segs
+	for at := k.lo; at < end; {
+		stop, data := c.stretch(segs, at, end)
+		if data {
+			c.parts = cut(c.parts[:0], segs, at, stop-at, 0)
+			err = c.target.writeSegments(at, stop-at, c.parts)
+		} else {
+			err = c.target.zero(at, stop-at)
+		}
+		if err != nil {
+			return false, err
+		}
+		at = stop
+		for len(segs) > 0 && segs[0].off+int64(len(segs[0].data)) <= at {
+			segs = segs[1:]
+		}
+	}
+	return false, nil
+}
+
+// stretch finds how far clusters from at on are alike: with data or without.
+func (c *blockCopy) stretch(segs []segment, at, end int64) (stop int64, data bool) {
+	mask := c.cluster - 1
+	if len(segs) == 0 {
+		return end, false
+	}
+	if first := max(segs[0].off, at) &^ mask; first > at {
+		return min(first, end), false
+	}
+	stop = at
+	for _, s := range segs {
+		if max(s.off, at)&^mask > stop {
+			break
+		}
+		stop = max(stop, (s.off+int64(len(s.data))+mask)&^mask)
+	}
+	return min(stop, end), true
+}
+
+// beforeWrite copies what a guest is about to overwrite. Locks are let go while
+// the copy is under way.
+func (c *blockCopy) beforeWrite(off, n int64) error {
+	mask := c.cluster - 1
+	lo, hi := off&^mask, (off+n+mask)&^mask
+	copied := false
+	for {
+		if c.closed {
+			return nil
+		}
+		if c.overlaps(lo, hi) {
+			c.m.io.Wait()
+			continue
+		}
+		k, ok, err := c.claim(lo, hi, true)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		copied = true
+		c.m.pass(chunkTimeZero)
+		if _, err := c.complete(k); err != nil {
+			return err
+		}
+	}
+	c.doneBits.mark(lo, min(hi, c.length)-lo)
+	if copied {
+		// Others may run between the copy and the write itself.
+		c.m.mu.Unlock()
+		c.m.mu.Lock()
+	}
+	return nil
+}
+
+func (c *blockCopy) overlaps(lo, hi int64) bool {
+	for _, k := range c.inflight {
+		if k.lo < hi && lo < k.hi {
+			return true
+		}
+	}
+	return false
+}
+
+// pass lets virtual time go by without the lock.
+func (m *Machine) pass(d time.Duration) {
+	m.mu.Unlock()
+	m.p.Sleep(d)
+	m.mu.Lock()
+}
+
+// rateLimit is QEMU's ratelimit.h (§5.5).
+type rateLimit struct {
+	speed      int64 // bytes/s; 0: no limit
+	quota      int64 // bytes per slice
+	start, end time.Time
+	dispatched int64
+}
+
+func (r *rateLimit) set(speed int64) {
+	r.speed = speed
+	r.quota = max(int64(float64(speed)*rateSlice.Seconds()), 1)
+}
+
+// delay accounts for n bytes and tells how long to wait before the next.
+func (r *rateLimit) delay(now time.Time, n int64) time.Duration {
+	if r.speed == 0 {
+		return 0
+	}
+	if r.end.Before(now) {
+		r.start, r.end, r.dispatched = now, now.Add(rateSlice), 0
+	}
+	r.dispatched += n
+	if r.dispatched < r.quota {
+		return 0
+	}
+	slices := float64(r.dispatched) / float64(r.quota)
+	r.end = r.start.Add(time.Duration(min(slices*float64(rateSlice), float64(rateDelayMax))))
+	return r.end.Sub(now)
+}
+
+// rateDelayMax keeps a limit of 1 byte/s within time.Duration.
+const rateDelayMax = 1 << 62

@@ -1,0 +1,83 @@
+package sim
+
+// A drained section lets no new request start and waits for those in flight. Jobs
+// that run show it: each is paused and resumed, and says so (§0.1, §5.6).
+type drained struct {
+	m    *Machine
+	jobs []*job
+}
+
+// drainBegin opens a section over the whole graph.
+func (m *Machine) drainBegin() drained { return m.drain(nil) }
+
+// drain opens a section that holds the jobs which have n below them; nil stands
+// for every node.
+func (m *Machine) drain(n *node) drained {
+	d := drained{m: m}
+	m.drains++
+	for _, j := range m.jobs {
+		if j.active() && j.blockJob && (n == nil || j.uses(n)) {
+			d.hold(j)
+		}
+	}
+	for m.inflight > 0 || m.guestIO > 0 {
+		m.io.Wait()
+	}
+	for _, j := range d.jobs {
+		j.settlePause()
+	}
+	return d
+}
+
+// hold adds a job to the section.
+func (d *drained) hold(j *job) {
+	j.pauseCount++
+	d.jobs = append(d.jobs, j)
+}
+
+// end closes the section.
+func (d *drained) end() {
+	d.m.drains--
+	for _, j := range d.jobs {
+		j.resume()
+	}
+	d.m.io.Broadcast()
+}
+
+// drainAll is an empty section: the noise of transaction and stop.
+func (m *Machine) drainAll() {
+	d := m.drainBegin()
+	d.end()
+}
+
+// uses reports whether n is below the job.
+func (j *job) uses(n *node) bool {
+	b, ok := j.work.(*backup)
+	return ok && (b.filter.reaches(n) || b.target.reaches(n))
+}
+
+// reaches reports whether x is n or below it.
+func (n *node) reaches(x *node) bool {
+	if n == x {
+		return true
+	}
+	for _, e := range n.children {
+		if e.child.reaches(x) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginGuestIO waits until a request of a device may start.
+func (m *Machine) beginGuestIO() {
+	for m.drains > 0 {
+		m.io.Wait()
+	}
+	m.guestIO++
+}
+
+func (m *Machine) endGuestIO() {
+	m.guestIO--
+	m.io.Broadcast()
+}

@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"syscall"
+
+	"fleece/qmp"
+)
+
+// nullDriver is null-co: reads nothing, keeps nothing.
+type nullDriver struct{ size int64 }
+
+func (d *nullDriver) read(*reader, int64, int64) error    { return nil }
+func (d *nullDriver) write(int64, int64, []segment) error { return nil }
+func (d *nullDriver) zero(int64, int64) error             { return nil }
+func (d *nullDriver) discard(int64, int64) error          { return nil }
+func (d *nullDriver) length() int64                       { return d.size }
+func (d *nullDriver) truncate(int64) error                { return syscall.ENOTSUP }
+func (d *nullDriver) flush() error                        { return nil }
+func (d *nullDriver) close() error                        { return nil }
+func (d *nullDriver) info() imageInfo                     { return imageInfo{} }
+func (d *nullDriver) status(_, n int64) (bool, bool, int64, error) {
+	return true, false, n, nil // without read-zeroes its content is undefined
+}
+
+// passDriver is raw, and every other driver that passes all on to its file child.
+type passDriver struct{ n *node }
+
+func (d *passDriver) file() *node { return d.n.child("file") }
+
+func (d *passDriver) read(r *reader, off, n int64) error { return d.file().drv.read(r, off, n) }
+func (d *passDriver) write(off, n int64, segs []segment) error {
+	return d.file().writeSegments(off, n, segs)
+}
+func (d *passDriver) zero(off, n int64) error    { return d.file().zero(off, n) }
+func (d *passDriver) discard(off, n int64) error { return d.file().drv.discard(off, n) }
+func (d *passDriver) length() int64              { return d.file().length() }
+func (d *passDriver) truncate(size int64) error  { return d.file().drv.truncate(size) }
+func (d *passDriver) flush() error               { return nil }
+func (d *passDriver) close() error               { return nil }
+func (d *passDriver) status(off, n int64) (bool, bool, int64, error) {
+	return d.file().drv.status(off, n)
+}
+func (d *passDriver) info() imageInfo {
+	info := d.file().drv.info()
+	info.specific = qmp.Value{}
+	return info
+}
+
+// debugDriver is blkdebug with inject-error rules on requests: every read or
+// write of its kind fails, or the first one only.
+type debugDriver struct {
+	passDriver
+	rules []debugRule
+}
+
+type debugRule struct {
+	read, write, once bool
+	errno             syscall.Errno
+	sector            int64 // -1: any
+	spent             bool
+}
+
+func (d *debugDriver) fail(write bool, off, n int64) error {
+	for i := range d.rules {
+		r := &d.rules[i]
+		applies := write && r.write || !write && r.read
+		if r.sector >= 0 {
+			applies = applies && r.sector*sectorSize >= off && r.sector*sectorSize < off+n
+		}
+		if applies && !r.spent {
+			r.spent = r.once
+			return r.errno
+		}
+	}
+	return nil
+}
+
+func (d *debugDriver) read(r *reader, off, n int64) error {
+	if err := d.fail(false, off, n); err != nil {
+		return err
+	}
+	return d.passDriver.read(r, off, n)
+}
+
+func (d *debugDriver) write(off, n int64, segs []segment) error {
+	if err := d.fail(true, off, n); err != nil {
+		return err
+	}
+	return d.passDriver.write(off, n, segs)
+}
+
+// zero is not failed: its type of request is write-zeroes.
+func (d *debugDriver) zero(off, n int64) error { return d.passDriver.zero(off, n) }
+
+// qcow2Driver is a qcow2 image over its file child.
+type qcow2Driver struct {
+	n   *node
+	img *image
+}
+
+func (d *qcow2Driver) read(r *reader, off, n int64) error {
+	return d.img.read(r, d.n.backing(), off, n)
+}
+
+func (d *qcow2Driver) write(off, n int64, segs []segment) error {
+	return d.img.write(d.n.backing(), off, n, segs)
+}
+
+func (d *qcow2Driver) zero(off, n int64) error { return d.img.zero(d.n.backing(), off, n) }
+
+func (d *qcow2Driver) discard(off, n int64) error {
+	d.img.discard(d.n.backing(), off, n)
+	return nil
+}
+
+func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {
+	r, length := d.img.guestRun(off, n)
+	backing := d.n.backing()
+	switch {
+	case r.kind == mapData:
+		_, zero, part, err := d.img.file.drv.status(d.img.hostOffset(r, off), length)
+		return true, zero, part, err
+	case r.kind != mapNone:
+		return true, true, length, nil
+	case backing == nil || off >= backing.length():
+		return false, true, length, nil
+	}
+	_, zero, part, err := backing.drv.status(off, min(length, backing.length()-off))
+	return false, zero, part, err
+}
+
+func (d *qcow2Driver) length() int64             { return d.img.size }
+func (d *qcow2Driver) truncate(size int64) error { return d.img.resize(size) }
+
+func (d *qcow2Driver) flush() error {
+	if d.n.readOnly {
+		return nil
+	}
+	return d.img.flush()
+}
+
+func (d *qcow2Driver) close() error {
+	if d.n.readOnly {
+		return nil
+	}
+	if err := d.n.storeBitmaps(); err != nil {
+		return err
+	}
+	return d.img.flush()
+}
+
+func (d *qcow2Driver) info() imageInfo {
+	compat := "1.1"
+	if d.img.version == 2 {
+		compat = "0.10"
+	}
+	data := qmp.Dict(
+		qmp.M("compat", qmp.Str(compat)), qmp.M("compression-type", qmp.Str("zlib")),
+		qmp.M("lazy-refcounts", v3(d.img, false)), qmp.M("refcount-bits", qmp.Int(1<<qcow2RefcountBits)),
+		qmp.M("corrupt", v3(d.img, false)), qmp.M("extended-l2", v3(d.img, false)),
+		qmp.M("bitmaps", d.img.storedInfo()))
+	return imageInfo{
+		clusterSize: d.img.clusterSize(), hasFlags: true, allocated: d.img.file.drv.info().allocated,
+		specific: qmp.Dict(qmp.M("type", qmp.Str("qcow2")), qmp.M("data", data)),
+	}
+}
+
+// v3 is a member that images of version 2 do not show.
+func v3(img *image, b bool) qmp.Value {
+	if img.version == 2 {
+		return qmp.Value{}
+	}
+	return qmp.Bool(b)
+}

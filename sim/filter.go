@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"slices"
+
+	"fleece/qmp"
+)
+
+// filterDriver is copy-before-write: what is not yet copied goes to the target
+// before the source is overwritten. The guest's requests come through Machine's
+// guest functions, which call beforeWrite and may let the lock go; the driver's own
+// methods pass on.
+type filterDriver struct {
+	passDriver
+	copy *blockCopy
+}
+
+func (d *filterDriver) info() imageInfo {
+	info := d.passDriver.info()
+	info.specific = qmp.Value{}
+	return info
+}
+
+// insertFilter puts a filter over source and between it and all its parents
+// (§5.9). Errors carry QEMU's prefix.
+func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.ReplyError) {
+	const prefix = "Could not create node: "
+	n := &node{m: m, kind: "copy-before-write", name: name, owned: true, unmap: source.unmap, readOnly: source.readOnly}
+	if name == "" {
+		n.name = m.generateName()
+	} else if err := m.checkName(name); err != nil {
+		return nil, qmp.Generic(prefix + err.Desc)
+	}
+	if target.readOnly {
+		return nil, qmp.Generic(prefix + "Block node is read-only")
+	}
+	d := &filterDriver{passDriver: passDriver{n}}
+	n.drv = d
+	above := slices.Clone(source.parents)
+	n.attach("file", source)
+	n.attach("target", target)
+	for _, e := range above {
+		e.moveTo(n)
+	}
+	m.insert(n)
+	if err := n.conflictBelow(); err != nil {
+		m.removeFilter(n)
+		return nil, qmp.Generic(prefix + err.Desc)
+	}
+	return n, nil
+}
+
+// removeFilter gives the parents back to the filter's file child.
+func (m *Machine) removeFilter(n *node) {
+	source := n.child("file")
+	for len(n.parents) > 0 {
+		n.parents[0].moveTo(source)
+	}
+	m.nodes = slices.DeleteFunc(m.nodes, func(x *node) bool { return x == n })
+	n.closed = true
+	for len(n.children) > 0 {
+		_ = n.children[0].detach()
+	}
+}

@@ -1,0 +1,134 @@
+package sim
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// GuestWrite writes data to a disk as the guest would: through the device's
+// backend, hence through copy-before-write filters and into bitmaps. dev is the
+// device's id, "virtio-disk0". It blocks as a disk does, and other tasks may run
+// between the copy of the old content and the write; no sector is torn. The error
+// is what the guest sees.
+func (m *Machine) GuestWrite(dev string, off int64, data []byte) error {
+	return m.guest("write", dev, off, int64(len(data)), func(n *node) error {
+		return m.guestWrite(n, off, data)
+	})
+}
+
+// GuestZero is a write-zeroes request.
+func (m *Machine) GuestZero(dev string, off, n int64) error {
+	return m.guest("write zeroes", dev, off, n, func(x *node) error {
+		return m.through(x, off, n, func(x *node) error { return x.zero(off, n) })
+	})
+}
+
+// GuestDiscard is a discard request; nodes without discard=unmap drop it.
+func (m *Machine) GuestDiscard(dev string, off, n int64) error {
+	return m.guest("discard", dev, off, n, func(x *node) error {
+		return m.through(x, off, n, func(x *node) error { return x.discard(off, n) })
+	})
+}
+
+// GuestRead fills p from off of a disk.
+func (m *Machine) GuestRead(dev string, off int64, p []byte) error {
+	return m.guest("read", dev, off, int64(len(p)), func(n *node) error {
+		return n.readFull(p, off)
+	})
+}
+
+// GuestFlush makes the disk's metadata reach its file.
+func (m *Machine) GuestFlush(dev string) error {
+	return m.guest("flush", dev, 0, 0, func(n *node) error { return n.flushDown() })
+}
+
+// guest runs one request of a device.
+func (m *Machine) guest(what, dev string, off, length int64, f func(*node) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone {
+		return ErrGone
+	}
+	d := m.device(dev)
+	if d == nil || d.root == nil {
+		return fmt.Errorf("guest %s: no disk '%s'", what, dev)
+	}
+	m.beginGuestIO()
+	defer m.endGuestIO()
+	n := d.root.child
+	if off < 0 || length < 0 || off+length > n.length() {
+		return fmt.Errorf("guest %s at %d of disk '%s': %w", what, off, dev, syscall.EIO)
+	}
+	if err := f(n); err != nil {
+		return fmt.Errorf("guest %s at %d of disk '%s': %w", what, off, dev, err)
+	}
+	return nil
+}
+
+// device finds a device by id or by its backend's path.
+func (m *Machine) device(name string) *device {
+	for _, d := range m.devices {
+		if d.id == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// guestWrite stores whole sectors: a part of one is read, changed and written, and
+// marks the sector (§3.4).
+func (m *Machine) guestWrite(n *node, off int64, data []byte) error {
+	lo := off &^ (sectorSize - 1)
+	hi := min((off+int64(len(data))+sectorSize-1)&^(sectorSize-1), n.length())
+	return m.through(n, lo, hi-lo, func(n *node) error {
+		if lo == off && hi == off+int64(len(data)) {
+			return n.write(data, off)
+		}
+		p := make([]byte, hi-lo)
+		if err := n.readFull(p, lo); err != nil {
+			return err
+		}
+		copy(p[off-lo:], data)
+		return n.write(p, lo)
+	})
+}
+
+// through takes a changing request down the filters to the node that does it.
+func (m *Machine) through(n *node, off, length int64, f func(*node) error) error {
+	var above []*node
+	for n.isFilter() {
+		above = append(above, n)
+		if err := n.drv.(*filterDriver).copy.beforeWrite(off, length); err != nil {
+			return err
+		}
+		n = n.child("file")
+		if n == nil {
+			return syscall.ENOMEDIUM
+		}
+	}
+	if n.readOnly {
+		return syscall.EPERM
+	}
+	if err := f(n); err != nil {
+		return err
+	}
+	for _, filter := range above {
+		filter.bitmaps.dirty(off, length)
+	}
+	return nil
+}
+
+// flushDown flushes a node and what is below it.
+func (n *node) flushDown() error {
+	if err := n.drv.flush(); err != nil {
+		return err
+	}
+	for _, e := range n.children {
+		if e.role == "file" {
+			if err := e.child.flushDown(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

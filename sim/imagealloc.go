@@ -1,0 +1,74 @@
+package sim
+
+import "slices"
+
+// reserve finds n free contiguous host clusters. used says that they lie where
+// the file may hold old content.
+func (img *image) reserve(n int64) (at int64, used bool) {
+	at = img.used.nextGap(0)
+	for {
+		r, ok := img.used.next(at)
+		if !ok || r.lo-at >= n {
+			break
+		}
+		at = r.hi
+	}
+	used = at<<img.bits < img.file.length()
+	img.take(at, n)
+	img.touchRefs(at, at+n)
+	img.file.grow(img.end)
+	return at, used
+}
+
+// allocClusters reserves n clusters that read as zero.
+func (img *image) allocClusters(n int64) (int64, error) {
+	length := img.file.length()
+	at, used := img.reserve(n)
+	if !used {
+		return at, nil
+	}
+	lo := at << img.bits
+	err := img.file.zero(lo, min(n<<img.bits, length-lo))
+	if err != nil {
+		img.freeClusters(at, n)
+	}
+	return at, err
+}
+
+func (img *image) freeClusters(at, n int64) {
+	img.used.remove(at, at+n)
+	img.touchRefs(at, at+n)
+}
+
+// touchRefs notes refcounts to write at the next flush.
+func (img *image) touchRefs(lo, hi int64) {
+	if img.refDirty.hi == 0 {
+		img.refDirty = run{lo, hi}
+		return
+	}
+	img.refDirty = run{min(img.refDirty.lo, lo), max(img.refDirty.hi, hi)}
+}
+
+// table returns the L2 table of an L1 index; a new one gets its cluster now, and
+// its data clusters come after it in the file.
+func (img *image) table(index int64) *l2Table {
+	lo, hi := 0, len(img.tables)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if img.tables[mid].index < index {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo < len(img.tables) && img.tables[lo].index == index {
+		return &img.tables[lo]
+	}
+	cluster, used := img.reserve(1)
+	t := l2Table{index: index, cluster: cluster}
+	if used {
+		t.dirtyHi = img.perL2() // old content: the whole table is written
+	}
+	img.tables = slices.Insert(img.tables, lo, t)
+	return &img.tables[lo]
+}

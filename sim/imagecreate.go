@@ -1,0 +1,116 @@
+package sim
+
+import (
+	"encoding/binary"
+
+	"fleece/qmp"
+)
+
+// imageOptions are those of blockdev-create for qcow2.
+type imageOptions struct {
+	size           int64
+	clusterSize    int64 // 0: 64 KiB
+	version        uint32
+	backingFile    string
+	backingFormat  string
+	hasExtendedL2  bool
+	lazyRefcounts  bool
+	hasClusterSize bool
+}
+
+// check gives the errors of qcow2_co_create in its order (§2.4).
+func (o *imageOptions) check() *qmp.ReplyError {
+	switch {
+	case o.size&511 != 0 || o.size < 0:
+		return qmp.Generic("Image size must be a multiple of 512 bytes")
+	case o.clusterSize < 1<<qcow2ClusterBitsMin || o.clusterSize > 1<<qcow2ClusterBitsMax || o.clusterSize&(o.clusterSize-1) != 0:
+		return qmp.Generic("Cluster size must be a power of two between 512 and 2048k")
+	case o.version < 3 && o.hasExtendedL2:
+		return qmp.Generic("Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)")
+	case o.version < 3 && o.lazyRefcounts:
+		return qmp.Generic("Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)")
+	case o.backingFile == "" && o.backingFormat != "":
+		return qmp.Generic("Backing format cannot be used without backing file")
+	case o.l1Bytes() > qcow2L1BytesMax:
+		return qmp.Generic("Could not resize image: Failed to grow the L1 table: File too large")
+	}
+	return nil
+}
+
+func (o *imageOptions) l1Bytes() int64 {
+	perTable := o.clusterSize / 8 * o.clusterSize
+	return (o.size/perTable + min(o.size%perTable, 1)) * 8
+}
+
+// createImage writes an empty image: header, refcount table, one refcount block
+// and L1, each in its cluster, as QEMU lays them out.
+func createImage(file *node, o imageOptions) error {
+	if err := file.drv.truncate(0); err != nil {
+		return err
+	}
+	img := &image{
+		file: file, version: o.version, size: o.size,
+		backingFile: o.backingFile, backingFormat: o.backingFormat,
+		refTable: 1, refTableLen: 1, refBlocks: []int64{2},
+		l1Entries: o.l1Bytes() / 8, headerDirty: true,
+	}
+	for img.clusterSize() < o.clusterSize {
+		img.bits++
+	}
+	img.l1Offset = 3 << img.bits
+	l1Clusters := max(img.clustersFor(o.l1Bytes()), 1)
+	img.used.add(0, 3+l1Clusters)
+	img.refDirty = run{0, 3 + l1Clusters}
+	img.end = img.l1Offset + max((o.l1Bytes()+511)&^511, 512)
+	return img.flush()
+}
+
+// resizeImage changes the virtual size; L1 must have room, or is moved.
+func (img *image) resize(size int64) error {
+	o := imageOptions{size: size, clusterSize: img.clusterSize()}
+	if entries := o.l1Bytes() / 8; entries > img.l1Entries {
+		if err := img.growL1(entries); err != nil {
+			return err
+		}
+	}
+	if size < img.size {
+		img.cutOff(size)
+	}
+	img.size, img.headerDirty = size, true
+	return img.flush()
+}
+
+func (img *image) growL1(entries int64) error {
+	oldFirst, oldN := img.l1Offset>>img.bits, max(img.clustersFor(img.l1Entries*8), 1)
+	at, err := img.allocClusters(img.clustersFor(entries * 8))
+	if err != nil {
+		return err
+	}
+	p := make([]byte, entries*8)
+	for i := range img.tables {
+		t := &img.tables[i]
+		if t.linked {
+			binary.BigEndian.PutUint64(p[t.index*8:], uint64(t.cluster)<<img.bits|qcow2Copied)
+		}
+	}
+	img.l1Offset, img.l1Entries = at<<img.bits, entries
+	img.freeClusters(oldFirst, oldN)
+	return img.put(p, img.l1Offset)
+}
+
+// cutOff unmaps what lies beyond a smaller size.
+func (img *image) cutOff(size int64) {
+	lo, hi := (size+img.clusterSize()-1)>>img.bits, (img.size+img.clusterSize()-1)>>img.bits
+	for lo < hi {
+		r := img.clusters.at(lo, hi-lo)
+		lo += r.n
+		if r.kind == mapNone {
+			continue
+		}
+		if r.hasHost() {
+			img.freeClusters(r.host, r.n)
+		}
+		r.kind, r.host = mapNone, 0
+		img.setRun(r)
+	}
+}

@@ -1,0 +1,235 @@
+package sim
+
+// guestRun cuts [off, off+n) at the end of the run of equal state at off.
+func (img *image) guestRun(off, n int64) (r mapRun, length int64) {
+	g := off >> img.bits
+	last := (off + n - 1) >> img.bits
+	r = img.clusters.at(g, last-g+1)
+	return r, min(n, (r.g+r.n)<<img.bits-off)
+}
+
+// hostOffset is where guest offset off of run r lies in the file.
+func (img *image) hostOffset(r mapRun, off int64) int64 {
+	return r.host<<img.bits + off - r.g<<img.bits
+}
+
+// read reports the image's own content and asks backing (nil: zeroes) for what
+// is not allocated.
+func (img *image) read(rd *reader, backing *node, off, n int64) error {
+	for n > 0 {
+		r, length := img.guestRun(off, n)
+		var err error
+		switch {
+		case r.kind == mapData:
+			err = img.readHost(rd, img.hostOffset(r, off), off, length)
+		case r.kind == mapNone && backing != nil:
+			err = readShort(rd, backing, off, length)
+		}
+		if err != nil {
+			return err
+		}
+		off, n = off+length, n-length
+	}
+	return nil
+}
+
+func (img *image) readHost(rd *reader, host, off, n int64) error {
+	shift := rd.shift
+	rd.shift += off - host
+	err := img.file.drv.read(rd, host, n)
+	rd.shift = shift
+	return err
+}
+
+// readShort reads from a backing node that may be smaller.
+func readShort(rd *reader, backing *node, off, n int64) error {
+	if n = min(n, backing.length()-off); n <= 0 {
+		return nil
+	}
+	return backing.drv.read(rd, off, n)
+}
+
+// write stores segs, with zeroes between them, in [off, off+n). An error leaves
+// the mapping as it was for what was not written.
+func (img *image) write(backing *node, off, n int64, segs []segment) error {
+	for n > 0 {
+		was, length := img.guestRun(off, n)
+		r := was
+		if was.kind != mapData {
+			var err error
+			if r, length, err = img.allocate(backing, was, off, length); err != nil {
+				return err
+			}
+		}
+		host := img.hostOffset(r, off)
+		img.scratch = cut(img.scratch[:0], segs, off, length, host-off)
+		if err := img.file.writeSegments(host, length, img.scratch); err != nil {
+			if was.kind != mapData {
+				img.takeBack(was, r)
+			}
+			return err
+		}
+		off, n = off+length, n-length
+	}
+	return nil
+}
+
+// takeBack undoes an allocation whose data could not be written.
+func (img *image) takeBack(was, r mapRun) {
+	was = was.from(r.g)
+	was.n = r.n
+	if was.kind != mapZeroAlloc {
+		img.freeClusters(r.host, r.n)
+	}
+	img.setRun(was)
+}
+
+// allocate gives the clusters of r data clusters in the file that hold what the
+// guest sees there now, as far as [off, off+n) does not cover them. Only the first
+// and the last cluster can be covered in part.
+func (img *image) allocate(backing *node, r mapRun, off, n int64) (mapRun, int64, error) {
+	size := img.clusterSize()
+	if head := off & (size - 1); head != 0 || n < size {
+		return img.allocatePart(backing, r.from(off>>img.bits), off, min(n, size-head))
+	}
+	r.n = n >> img.bits
+	r, err := img.allocateData(r)
+	return r, r.n << img.bits, err
+}
+
+// allocatePart allocates one cluster that is written in part: copy on write.
+func (img *image) allocatePart(backing *node, r mapRun, off, n int64) (mapRun, int64, error) {
+	var rd reader
+	was, start := r, r.g<<img.bits
+	inherits := r.kind == mapNone && backing != nil
+	if inherits {
+		if err := readShort(&rd, backing, start, img.clusterSize()); err != nil {
+			return r, 0, err
+		}
+	}
+	r.n = 1
+	r, err := img.allocateData(r)
+	if err == nil && len(rd.segs) > 0 {
+		host := r.host << img.bits
+		moved := cut(nil, rd.segs, start, img.clusterSize(), host-start)
+		if err = img.file.writeSegments(host, img.clusterSize(), moved); err != nil {
+			img.takeBack(was, r)
+		}
+	}
+	return r, n, err
+}
+
+// allocateData maps the clusters of r to host clusters. It may do so for the
+// first of them only; what it returns is contiguous.
+func (img *image) allocateData(r mapRun) (mapRun, error) {
+	if r.kind == mapZeroAlloc {
+		if err := img.file.zero(r.host<<img.bits, r.n<<img.bits); err != nil {
+			return r, err
+		}
+		r.kind = mapData
+		img.setRun(r)
+		return r, nil
+	}
+	// One L2 table after the other, as QEMU does: the table first, then its data.
+	r.n = min(r.n, (r.g/img.perL2()+1)*img.perL2()-r.g)
+	img.table(r.g / img.perL2())
+	host, err := img.allocClusters(r.n)
+	if err != nil {
+		return r, err
+	}
+	r.host, r.kind = host, mapData
+	img.setRun(r)
+	return r, nil
+}
+
+// setRun changes the mapping and marks the tables.
+func (img *image) setRun(r mapRun) {
+	img.clusters.set(r)
+	for r.n > 0 {
+		index := r.g / img.perL2()
+		t := img.table(index)
+		lo := r.g - index*img.perL2()
+		hi := min(lo+r.n, img.perL2())
+		if t.dirtyHi == 0 {
+			t.dirtyLo, t.dirtyHi = lo, hi
+		} else {
+			t.dirtyLo, t.dirtyHi = min(t.dirtyLo, lo), max(t.dirtyHi, hi)
+		}
+		r.g, r.n = r.g+hi-lo, r.n-(hi-lo)
+	}
+}
+
+// wideZeroTables is the number of L2 tables up to which a run of zero clusters is
+// recorded table by table, as QEMU does (512 MiB each with 64 KiB clusters).
+// Beyond it, where the image has no backing file, the clusters are left
+// unallocated, which reads the same: a 16 TiB backup of nothing costs nothing.
+const wideZeroTables = 64
+
+// zero makes [off, off+n) read as zero.
+func (img *image) zero(backing *node, off, n int64) error {
+	size := img.clusterSize()
+	for n > 0 {
+		r, length := img.guestRun(off, n)
+		part := off&(size-1) != 0 || length < size && off+length != img.size
+		switch {
+		case part && (r.kind == mapData || r.kind == mapNone && backing != nil):
+			length = min(length, size-off&(size-1))
+			if err := img.write(backing, off, length, nil); err != nil {
+				return err
+			}
+		case part:
+			// What reads as zero already becomes a zero cluster as a whole.
+			length = min(length, size-off&(size-1))
+			r.n = 1
+			img.zeroRun(backing, r)
+		default:
+			if whole := length &^ (size - 1); whole > 0 {
+				length = whole
+			}
+			r.n = (length + size - 1) >> img.bits
+			img.zeroRun(backing, r)
+		}
+		off, n = off+length, n-length
+	}
+	return nil
+}
+
+func (img *image) zeroRun(backing *node, r mapRun) {
+	if r.kind == mapNone && backing == nil && r.n > wideZeroTables*img.perL2() {
+		return
+	}
+	switch r.kind {
+	case mapData:
+		r.kind = mapZeroAlloc
+	case mapNone:
+		r.kind, r.host = mapZero, 0
+	default:
+		return
+	}
+	img.setRun(r)
+}
+
+// discard drops whole clusters; parts of a cluster are left alone (§3.4). They
+// read as zero afterwards, also over a backing file.
+func (img *image) discard(backing *node, off, n int64) {
+	size := img.clusterSize()
+	lo, hi := (off+size-1)>>img.bits, (off+n)>>img.bits
+	if off+n == img.size {
+		hi = (off + n + size - 1) >> img.bits
+	}
+	for lo < hi {
+		r := img.clusters.at(lo, hi-lo)
+		lo += r.n
+		if r.kind == mapZero || r.kind == mapNone && backing == nil {
+			continue
+		}
+		if r.hasHost() {
+			img.freeClusters(r.host, r.n)
+		}
+		r.kind, r.host = mapZero, 0
+		if img.version == 2 {
+			r.kind = mapNone
+		}
+		img.setRun(r)
+	}
+}

@@ -1,0 +1,222 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+
+	"fleece/host"
+	"fleece/machine"
+	"fleece/qmp"
+	"fleece/rt"
+)
+
+// sectorSize is the unit of guest I/O.
+const sectorSize = 512
+
+// Crash says what the machine does where the real binary dies (§11).
+type Crash int
+
+const (
+	// CrashAnswers replies with an error.
+	CrashAnswers Crash = iota
+	// CrashDies kills the process, as the real binary's signal does.
+	CrashDies
+)
+
+// Options of a machine.
+type Options struct {
+	// Crash is CrashAnswers by default.
+	Crash Crash
+	// Schema checks arguments. It is immutable and may be shared; the default
+	// is to load QEMU 7.2's, which costs more than a whole backup.
+	Schema *qmp.Schema
+	// Output receives what the real binary prints on its stdout: the results of
+	// qemu-io (§10). The default is to drop it. It is called with the machine's
+	// lock held and must not call back.
+	Output func(line string)
+}
+
+// Machine is a running QEMU. Its methods may be called by any task of its process.
+type Machine struct {
+	p      rt.Process
+	host   host.Host
+	opts   Options
+	schema *qmp.Schema
+
+	// mu is QEMU's big lock. A command holds it, but lets go while it waits for
+	// I/O; executing keeps other commands out meanwhile (§1.1).
+	mu        rt.Mutex
+	commands  rt.Cond // executing became false
+	io        rt.Cond // inflight, guestIO or drains changed, or a chunk ended
+	executing bool
+
+	// All below is protected by mu.
+	nodes    []*node // oldest first
+	devices  []*device
+	jobs     []*job // oldest first
+	exports  []*export
+	nbd      bool
+	monitors []*Monitor
+	state    runState
+	drains   int // nested drained sections over the whole graph
+	inflight int // chunks of jobs
+	guestIO  int // requests of devices
+	nodeIDs  int // counter of generated node names
+	gone     bool
+	segs     reader // for requests of the guest
+}
+
+// runState is QEMU's RunState as far as a machine without a guest gets.
+type runState string
+
+const (
+	stateRunning   runState = "running"
+	statePrelaunch runState = "prelaunch"
+	statePaused    runState = "paused"
+	stateIOError   runState = "io-error"
+)
+
+// device is a disk's frontend.
+type device struct {
+	id       string
+	driver   string
+	root     *edge // nil for an empty drive
+	user     *user
+	ioStatus string
+}
+
+// ErrGone is returned for I/O of a machine that has quit.
+var ErrGone = errors.New("machine has quit")
+
+// New builds the machine that spec describes. Errors are what the real binary
+// prints before it exits.
+func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, error) {
+	m := &Machine{p: p, host: h, opts: opts, schema: opts.Schema, state: stateRunning}
+	if m.schema == nil {
+		s, err := qmp.LoadSchema()
+		if err != nil {
+			return nil, fmt.Errorf("sim: %w", err)
+		}
+		m.schema = s
+	}
+	if spec.Paused {
+		m.state = statePrelaunch
+	}
+	m.mu = p.NewMutex("qemu-lock")
+	m.commands = p.NewCond("qemu-commands", m.mu)
+	m.io = p.NewCond("qemu-io", m.mu)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.build(spec); err != nil {
+		m.closeAll()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Machine) build(spec machine.Spec) error {
+	for i := range spec.Nodes {
+		cmd := qmp.Command{Name: "blockdev-add", Args: spec.Nodes[i]}
+		err := m.schema.Check(cmd)
+		if err == nil {
+			err = m.blockdevAdd(spec.Nodes[i])
+		}
+		if err != nil {
+			return fmt.Errorf("qemu-system-x86_64: -blockdev %v: %s", spec.Nodes[i], err.Desc)
+		}
+	}
+	for i := range spec.Devices {
+		if err := m.addDevice(&spec.Devices[i]); err != nil {
+			return fmt.Errorf("qemu-system-x86_64: -device %s,drive=%s,id=%s: %s",
+				spec.Devices[i].Driver, spec.Devices[i].Drive, spec.Devices[i].ID, err.Desc)
+		}
+	}
+	return nil
+}
+
+// addDevice attaches a disk's frontend. Reads, unchanged writes and resizes are
+// shared; a second writer is not (§2.2).
+func (m *Machine) addDevice(s *machine.Device) *qmp.ReplyError {
+	d := &device{id: s.ID, driver: s.Driver, ioStatus: "ok"}
+	m.devices = append(m.devices, d)
+	if s.Drive == "" {
+		return nil
+	}
+	n := m.node(s.Drive)
+	if n == nil {
+		return qmp.Generic("Property 'virtio-blk-device.drive' can't find value '" + s.Drive + "'")
+	}
+	d.user = &user{
+		label: "block device '" + d.qdev() + "'", graphName: d.qdev(),
+		perm: permRead | permWrite, shared: permReadShare | permResize,
+	}
+	if s.ReadOnly {
+		d.user.perm = permRead
+	} else if n.readOnly {
+		return qmp.Generic("Block node is read-only")
+	}
+	d.root = n.use("root", d.user)
+	return n.conflictBelow()
+}
+
+// qdev is the path that query-block shows (§2.8).
+func (d *device) qdev() string {
+	if d.isVirtio() {
+		return "/machine/peripheral/" + d.id + "/virtio-backend"
+	}
+	return d.id
+}
+
+func (d *device) isVirtio() bool { return len(d.driver) >= 10 && d.driver[:10] == "virtio-blk" }
+
+// Process is the process that the machine runs in.
+func (m *Machine) Process() rt.Process { return m.p }
+
+// Gone reports whether the machine has quit.
+func (m *Machine) Gone() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.gone
+}
+
+// die is what happens where the real binary crashes (§11).
+func (m *Machine) die(desc string) *qmp.ReplyError {
+	if m.opts.Crash == CrashDies {
+		m.p.Kill()
+	}
+	return qmp.Generic(desc)
+}
+
+func (m *Machine) print(line string) {
+	if m.opts.Output != nil {
+		m.opts.Output(line)
+	}
+}
+
+// closeAll closes every node in the order of QEMU's shutdown: users go first, then
+// whoever has no parents any more. Errors are dropped, as QEMU drops them.
+func (m *Machine) closeAll() {
+	for _, d := range m.devices {
+		if d.root != nil {
+			_ = d.root.detach()
+			d.root = nil
+		}
+	}
+	for len(m.nodes) > 0 {
+		n := m.lastRoot()
+		n.owned = false
+		_ = m.closeNode(n)
+	}
+}
+
+// lastRoot is the youngest node without parents.
+func (m *Machine) lastRoot() *node {
+	for i := len(m.nodes) - 1; i >= 0; i-- {
+		if len(m.nodes[i].parents) == 0 {
+			return m.nodes[i]
+		}
+	}
+	n := m.nodes[len(m.nodes)-1]
+	n.parents = nil // a user that outlived its job; cannot happen
+	return n
+}

@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"slices"
+
+	"fleece/qmp"
+)
+
+// Monitor is one QMP session: negotiation, and where replies and events go.
+type Monitor struct {
+	m          *Machine
+	send       func(qmp.Value)
+	negotiated bool
+	oob        bool
+}
+
+// AddMonitor registers a session. send must queue and return; it is called in the
+// order in which the real binary writes.
+func (m *Machine) AddMonitor(send func(qmp.Value)) *Monitor {
+	mon := &Monitor{m: m, send: send}
+	m.mu.Lock()
+	m.monitors = append(m.monitors, mon)
+	m.mu.Unlock()
+	return mon
+}
+
+// Close ends the session; the machine does not mind.
+func (mon *Monitor) Close() {
+	m := mon.m
+	m.mu.Lock()
+	m.monitors = slices.DeleteFunc(m.monitors, func(x *Monitor) bool { return x == mon })
+	m.mu.Unlock()
+}
+
+// greetingOOB is the capability that socket chardevs offer (§1.1).
+const greetingOOB = "oob"
+
+// Greeting is the first message of a session.
+func (m *Machine) Greeting() qmp.Value {
+	return qmp.Greeting{
+		Major: 7, Minor: 2, Micro: 22, Package: versionPackage,
+		Capabilities: []string{greetingOOB},
+	}.Message()
+}
+
+const versionPackage = "Debian 1:7.2+dfsg-7+deb12u18+b3"
+
+// Handle executes one request and sends its reply. Commands of all monitors run
+// one at a time (§1.1). It returns when the reply is sent.
+func (mon *Monitor) Handle(message qmp.Value) {
+	m := mon.m
+	m.mu.Lock()
+	for m.executing {
+		m.commands.Wait()
+	}
+	if m.gone {
+		m.mu.Unlock()
+		return
+	}
+	m.executing = true
+	mon.execute(message)
+	m.executing = false
+	m.mu.Unlock()
+	m.commands.Signal()
+}
+
+// Refuse sends an error that the JSON parser raised; it has no id (§1.3).
+func (mon *Monitor) Refuse(err *qmp.ReplyError) {
+	mon.m.mu.Lock()
+	mon.send(err.Message(qmp.Value{}))
+	mon.m.mu.Unlock()
+}
+
+func (mon *Monitor) execute(message qmp.Value) {
+	r, err := qmp.ParseRequest(message, mon.oob)
+	if err == nil {
+		err = mon.admit(r.Command.Name)
+	}
+	if err == nil {
+		err = mon.m.schema.CheckRequest(r)
+	}
+	if err != nil {
+		mon.send(err.Message(r.ID))
+		return
+	}
+	result, err := mon.run(r.Command)
+	if err != nil {
+		mon.send(err.Message(r.ID))
+		return
+	}
+	mon.send(qmp.Return(result, r.ID))
+	if mon.m.gone {
+		mon.m.hangUp()
+	}
+}
+
+// admit keeps other commands out until the session is negotiated (§1.2).
+func (mon *Monitor) admit(name string) *qmp.ReplyError {
+	isNegotiation := name == "qmp_capabilities"
+	switch {
+	case !mon.negotiated && !isNegotiation:
+		return &qmp.ReplyError{Class: qmp.CommandNotFound, Desc: "Expecting capabilities negotiation with 'qmp_capabilities'"}
+	case mon.negotiated && isNegotiation:
+		return &qmp.ReplyError{Class: qmp.CommandNotFound, Desc: "Capabilities negotiation is already complete, command ignored"}
+	}
+	return nil
+}
+
+func (mon *Monitor) run(cmd qmp.Command) (qmp.Value, *qmp.ReplyError) {
+	if cmd.Name == "qmp_capabilities" {
+		for _, c := range cmd.Args.Get("enable").Items() {
+			mon.oob = mon.oob || c.S() == greetingOOB
+		}
+		mon.negotiated = true
+		return qmp.Dict(), nil
+	}
+	return mon.m.command(cmd)
+}
+
+// emit sends an event to every negotiated session (§1.5).
+func (m *Machine) emit(name string, data qmp.Value) {
+	now := m.p.Now()
+	e := qmp.Event{Name: name, Data: data, Seconds: now.Unix(), Microseconds: int64(now.Nanosecond() / 1000)}
+	message := e.Message()
+	for _, mon := range m.monitors {
+		if mon.negotiated {
+			mon.send(message)
+		}
+	}
+}
+
+// hangUp tells every session that nothing more will come.
+func (m *Machine) hangUp() {
+	for _, mon := range m.monitors {
+		mon.send(qmp.Value{})
+	}
+}

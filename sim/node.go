@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"fleece/qmp"
+)
+
+// driver is the format or protocol of a node. Offsets and lengths are in range;
+// the caller holds the machine's lock.
+type driver interface {
+	// read reports the content of [off, off+n) to r; what it does not report
+	// reads as zero.
+	read(r *reader, off, n int64) error
+	// write stores segs, and zeroes between them, in [off, off+n).
+	write(off, n int64, segs []segment) error
+	zero(off, n int64) error
+	discard(off, n int64) error
+	// status tells the state of the range at off: allocated in this layer (not
+	// in a backing file), reads as zero, and for how many bytes, at most n.
+	status(off, n int64) (allocated, zero bool, length int64, err error)
+	length() int64
+	truncate(size int64) error
+	flush() error
+	close() error
+	// info is the driver's part of ImageInfo.
+	info() imageInfo
+}
+
+// imageInfo is what the drivers contribute to a node's image description.
+type imageInfo struct {
+	clusterSize int64 // 0: absent
+	hasFlags    bool  // whether dirty-flag is shown
+	allocated   int64 // actual-size
+	specific    qmp.Value
+}
+
+// node is a BlockDriverState.
+type node struct {
+	m        *Machine
+	name     string
+	kind     string // the driver's name
+	drv      driver
+	readOnly bool
+	unmap    bool // opened with discard=unmap: discards reach the driver
+	// owned is set for nodes that the monitor added; others vanish with their
+	// last parent.
+	owned    bool
+	children []*edge
+	parents  []*edge
+	bitmaps  bitmapList
+	options  qmp.Value // as given to blockdev-add
+	one      [1]segment
+	closed   bool
+	// filename, for the storage drivers
+	path string
+}
+
+// edge connects a parent, a node or a user, to a child node.
+type edge struct {
+	role   string // "file", "backing", "target", "root", "main node"
+	child  *node
+	parent *node // nil for a user
+	user   *user
+}
+
+// user is a parent outside of the graph: a device, a job, an export, a monitor's
+// own short-lived backend.
+type user struct {
+	label        string // as a permission conflict shows it
+	graphName    string
+	job          *job
+	perm, shared permSet
+}
+
+// child returns the child in a role, or nil.
+func (n *node) child(role string) *node {
+	if e := n.edge(role); e != nil {
+		return e.child
+	}
+	return nil
+}
+
+func (n *node) edge(role string) *edge {
+	for _, e := range n.children {
+		if e.role == role {
+			return e
+		}
+	}
+	return nil
+}
+
+// attach makes child a child of n.
+func (n *node) attach(role string, child *node) *edge {
+	e := &edge{role: role, child: child, parent: n}
+	n.children = append(n.children, e)
+	child.parents = append(child.parents, e)
+	return e
+}
+
+// use makes u a parent of n.
+func (n *node) use(role string, u *user) *edge {
+	e := &edge{role: role, child: n, user: u}
+	n.parents = append(n.parents, e)
+	return e
+}
+
+// detach takes the edge away; a child that nobody owns or uses any more closes.
+func (e *edge) detach() error {
+	c := e.child
+	if e.parent != nil {
+		e.parent.children = slices.DeleteFunc(e.parent.children, func(x *edge) bool { return x == e })
+	}
+	c.parents = slices.DeleteFunc(c.parents, func(x *edge) bool { return x == e })
+	if !c.owned && len(c.parents) == 0 {
+		return c.m.closeNode(c)
+	}
+	return nil
+}
+
+// moveTo lets the edge point to another child.
+func (e *edge) moveTo(c *node) {
+	e.child.parents = slices.DeleteFunc(e.child.parents, func(x *edge) bool { return x == e })
+	e.child = c
+	c.parents = append(c.parents, e)
+}
+
+func (n *node) length() int64 { return n.drv.length() }
+
+// grow tells the layers below that the image will extend to end, before anything
+// is written there.
+func (n *node) grow(end int64) {
+	for n.child("file") != nil {
+		n = n.child("file")
+	}
+	if f, ok := n.drv.(*fileDriver); ok {
+		f.promised = max(f.promised, end)
+	}
+}
+
+// fileLength is the length without what grow promised.
+func (n *node) fileLength() int64 {
+	for n.child("file") != nil {
+		n = n.child("file")
+	}
+	if f, ok := n.drv.(*fileDriver); ok {
+		return f.size
+	}
+	return n.length()
+}
+
+// readFull fills p from off; beyond the end is zero.
+func (n *node) readFull(p []byte, off int64) error {
+	var r reader
+	if length := min(int64(len(p)), n.length()-off); length > 0 {
+		if err := n.drv.read(&r, off, length); err != nil {
+			clear(p)
+			return err
+		}
+	}
+	r.copyTo(p, off)
+	return nil
+}
+
+// writeSegments stores content and marks the node's bitmaps.
+func (n *node) writeSegments(off, length int64, segs []segment) error {
+	if err := n.drv.write(off, length, segs); err != nil {
+		return err
+	}
+	n.bitmaps.dirty(off, length)
+	return nil
+}
+
+// write stores p.
+func (n *node) write(p []byte, off int64) error {
+	n.one[0] = segment{off, p}
+	return n.writeSegments(off, int64(len(p)), n.one[:])
+}
+
+func (n *node) zero(off, length int64) error {
+	if err := n.drv.zero(off, length); err != nil {
+		return err
+	}
+	n.bitmaps.dirty(off, length)
+	return nil
+}
+
+// discard is dropped, and marks nothing, unless the node was opened with
+// discard=unmap (§3.4).
+func (n *node) discard(off, length int64) error {
+	if !n.unmap {
+		return nil
+	}
+	if err := n.drv.discard(off, length); err != nil {
+		return err
+	}
+	n.bitmaps.dirty(off, length)
+	return nil
+}
+
+// backing returns the backing node, or nil.
+func (n *node) backing() *node { return n.child("backing") }
+
+// image returns the qcow2 image of a qcow2 node, or nil.
+func (n *node) image() *image {
+	if d, ok := n.drv.(*qcow2Driver); ok {
+		return d.img
+	}
+	return nil
+}
+
+// clusterSize is the granule of the format, 0 if it has none (§3.2).
+func (n *node) clusterSize() int64 { return n.drv.info().clusterSize }
+
+// isFilter reports whether the node only passes its file child on.
+func (n *node) isFilter() bool { return n.kind == "copy-before-write" }
+
+// ioError is a message with strerror's text, as QEMU puts it behind a colon.
+func ioError(what string, err error) *qmp.ReplyError {
+	return qmp.Generic(what + ": " + errText(err))
+}
+
+// errnoOf is the system error that a job or device sees.
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return syscall.EIO
+}

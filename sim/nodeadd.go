@@ -1,0 +1,271 @@
+package sim
+
+import (
+	"slices"
+	"syscall"
+
+	"fleece/qmp"
+)
+
+// node finds a node by name; names of devices do not count.
+func (m *Machine) node(name string) *node {
+	for _, n := range m.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// lookup is bdrv_lookup_bs with the text most commands give (§2.1).
+func (m *Machine) lookup(name string) (*node, *qmp.ReplyError) {
+	if n := m.node(name); n != nil {
+		return n, nil
+	}
+	return nil, qmp.Generic("Cannot find device='" + name + "' nor node-name='" + name + "'")
+}
+
+const nodeNameMax = 31 // bytes
+
+// checkName gives the errors of a new node name; "" asks for a generated one.
+func (m *Machine) checkName(name string) *qmp.ReplyError {
+	switch {
+	case !wellFormed(name):
+		return qmp.Generic("Invalid node-name: '" + name + "'")
+	case m.node(name) != nil:
+		return qmp.Generic("Duplicate nodes with node-name='" + name + "'")
+	case len(name) > nodeNameMax:
+		return qmp.Generic("Node name too long")
+	}
+	return nil
+}
+
+// generateName makes a name of QEMU's shape: a counter and two digits, which are
+// random there and a function of the counter here.
+func (m *Machine) generateName() string {
+	n := int64(m.nodeIDs)
+	m.nodeIDs++
+	digits := (n*37 + 11) % 100
+	return "#block" + itoa(n) + itoa(digits/10) + itoa(digits%10)
+}
+
+// blockdevAdd opens the node that options describe; the schema has accepted them.
+func (m *Machine) blockdevAdd(options qmp.Value) *qmp.ReplyError {
+	name := options.Get("node-name")
+	if !name.Present() {
+		return qmp.Generic("'node-name' must be specified for the root node")
+	}
+	n, err := m.open(options, true)
+	if err != nil {
+		return err
+	}
+	n.owned = true
+	return nil
+}
+
+// open opens a node with its inline children; on an error nothing is left.
+func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
+	n := &node{m: m, kind: options.Get("driver").S(), options: options, owned: true}
+	n.readOnly = options.Get("read-only").IsTrue()
+	n.unmap = options.Get("discard").S() == "unmap"
+	if name, ok := options.Get("node-name").Text(); ok {
+		if err := m.checkName(name); err != nil {
+			return nil, err
+		}
+		n.name = name
+	} else {
+		n.name = m.generateName()
+	}
+	if err := m.openDriver(n); err != nil {
+		m.undoOpen(n)
+		return nil, err
+	}
+	if err := n.conflictBelow(); err != nil {
+		m.undoOpen(n)
+		return nil, err
+	}
+	n.owned = root
+	return n, nil
+}
+
+// undoOpen takes a half-open node apart without writing anything.
+func (m *Machine) undoOpen(n *node) {
+	m.nodes = slices.DeleteFunc(m.nodes, func(x *node) bool { return x == n })
+	for len(n.children) > 0 {
+		_ = n.children[len(n.children)-1].detach()
+	}
+}
+
+func (m *Machine) openDriver(n *node) *qmp.ReplyError {
+	switch n.kind {
+	case "file":
+		return m.openFileNode(n)
+	case "qcow2":
+		return m.openQcow2(n)
+	case "raw":
+		return m.openPass(n, "file", func() driver { return &passDriver{n} })
+	case "null-co", "null-aio":
+		return m.openNull(n)
+	case "blkdebug":
+		return m.openDebug(n)
+	}
+	return qmp.Generic("Unknown driver '" + n.kind + "'")
+}
+
+// insert is called when the children are open: a query shows newest first, so an
+// inline child after its parent.
+func (m *Machine) insert(n *node) { m.nodes = append(m.nodes, n) }
+
+func (m *Machine) openFileNode(n *node) *qmp.ReplyError {
+	n.path = n.options.Get("filename").S()
+	f, rerr := openFile(m.host, n.path, n.readOnly, n.options.Get("auto-read-only").IsTrue())
+	if rerr != nil {
+		return rerr
+	}
+	d, err := newFileDriver(n, f)
+	if err != nil {
+		_ = f.Close()
+		return ioError("Could not get image size of '"+n.path+"'", err)
+	}
+	n.drv = d
+	m.insert(n)
+	return nil
+}
+
+func (m *Machine) openNull(n *node) *qmp.ReplyError {
+	size, ok := n.options.Get("size").Int64()
+	if !ok {
+		size = 1 << 30
+	}
+	if size < 0 {
+		// The real binary aborts on an assertion (§11, {90}).
+		return m.die("Invalid size")
+	}
+	n.drv = &nullDriver{size: size}
+	m.insert(n)
+	return nil
+}
+
+// openChild attaches the child that an option names or describes.
+func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyError) {
+	ref := n.options.Get(option)
+	if name, ok := ref.Text(); ok {
+		c, err := m.lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		n.attach(role, c)
+		return c, nil
+	}
+	if n.readOnly && !ref.Get("read-only").Present() {
+		ref = qmp.Dict(append(slices.Clone(ref.Members()), qmp.M("read-only", qmp.Bool(true)))...)
+	}
+	c, err := m.open(ref, false)
+	if err != nil {
+		return nil, err
+	}
+	n.attach(role, c)
+	return c, nil
+}
+
+func (m *Machine) openPass(n *node, option string, drv func() driver) *qmp.ReplyError {
+	c, err := m.openChild(n, "file", option)
+	if err != nil {
+		return err
+	}
+	if c.readOnly && !n.readOnly {
+		return qmp.Generic("Block node is read-only")
+	}
+	n.drv = drv()
+	m.insert(n)
+	return nil
+}
+
+func (m *Machine) openDebug(n *node) *qmp.ReplyError {
+	d := &debugDriver{passDriver: passDriver{n}}
+	for _, r := range n.options.Get("inject-error").Items() {
+		errno, ok := r.Get("errno").Int64()
+		if !ok {
+			errno = int64(syscall.EIO)
+		}
+		sector, ok := r.Get("sector").Int64()
+		if !ok {
+			sector = -1
+		}
+		kind := r.Get("iotype").S()
+		d.rules = append(d.rules, debugRule{
+			read: kind == "" || kind == "read", write: kind == "" || kind == "write",
+			once: r.Get("once").IsTrue(), errno: syscall.Errno(errno), sector: sector,
+		})
+	}
+	return m.openPass(n, "image", func() driver { return d })
+}
+
+func (m *Machine) openQcow2(n *node) *qmp.ReplyError {
+	file, rerr := m.openChild(n, "file", "file")
+	if rerr != nil {
+		return rerr
+	}
+	img, rerr := openImage(file)
+	if rerr != nil {
+		return rerr
+	}
+	n.drv = &qcow2Driver{n: n, img: img}
+	m.insert(n)
+	if rerr := m.openBacking(n, img); rerr != nil {
+		return rerr
+	}
+	if rerr := n.conflictBelow(); rerr != nil {
+		return rerr
+	}
+	if err := n.loadBitmaps(); err != nil {
+		return ioError("Could not load bitmaps", err)
+	}
+	return nil
+}
+
+// openBacking follows the option, or without one the image's own header.
+func (m *Machine) openBacking(n *node, img *image) *qmp.ReplyError {
+	ref := n.options.Get("backing")
+	var c *node
+	var err *qmp.ReplyError
+	switch {
+	case ref.Kind() == qmp.KindNull || !ref.Present() && img.backingFile == "":
+		return nil
+	case ref.Kind() == qmp.KindString:
+		c, err = m.lookup(ref.S())
+	case ref.Kind() == qmp.KindDict:
+		c, err = m.open(ref, false)
+	default:
+		c, err = m.open(implicitBacking(n, img), false)
+	}
+	if err != nil {
+		return qmp.Generic("Could not open backing file: " + err.Desc)
+	}
+	n.attach("backing", c)
+	return nil
+}
+
+// implicitBacking describes the backing file as the header names it.
+func implicitBacking(n *node, img *image) qmp.Value {
+	format := img.backingFormat
+	if format == "" {
+		format = "qcow2"
+	}
+	file := qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("read-only", qmp.Bool(true)),
+		qmp.M("filename", qmp.Str(backingPath(n.filename(), img.backingFile))))
+	return qmp.Dict(qmp.M("driver", qmp.Str(format)), qmp.M("read-only", qmp.Bool(true)), qmp.M("file", file))
+}
+
+// backingPath is relative to the image's own directory.
+func backingPath(image, backing string) string {
+	if backing != "" && backing[0] == '/' {
+		return backing
+	}
+	for i := len(image) - 1; i >= 0; i-- {
+		if image[i] == '/' {
+			return image[:i+1] + backing
+		}
+	}
+	return backing
+}

@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"slices"
+
+	"fleece/qmp"
+)
+
+// prepareSnapshot puts overlay over node: the node's parents move up, the node
+// becomes its backing file and read-only at commit (§2.5).
+func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
+	base, err := m.lookup(data.Get("node").S())
+	if err != nil {
+		return err
+	}
+	section := m.drain(base)
+	a.clean = section.end
+	overlay, err := m.lookup(data.Get("overlay").S())
+	switch {
+	case err != nil:
+		return err
+	case len(overlay.parents) > 0:
+		return qmp.Generic("The overlay is already in use")
+	case overlay.isFilter():
+		return qmp.Generic("Filters cannot be used as overlays")
+	case overlay.backing() != nil:
+		return qmp.Generic("The overlay already has a backing image")
+	case overlay.image() == nil:
+		return qmp.Generic("The overlay does not support backing images")
+	}
+	m.stack(a, base, overlay)
+	return nil
+}
+
+// stack inserts the overlay; abort takes it out again.
+func (m *Machine) stack(a *action, base, overlay *node) {
+	var moved []*edge
+	for _, e := range slices.Clone(base.parents) {
+		if e.role == "backing" {
+			continue
+		}
+		e.moveTo(overlay)
+		moved = append(moved, e)
+	}
+	backing := overlay.attach("backing", base)
+	a.abort = func() {
+		_ = backing.detach()
+		for _, e := range moved {
+			e.moveTo(base)
+		}
+	}
+	a.commit = func() { base.makeReadOnly() }
+}
+
+// makeReadOnly stores what is in memory; persistent bitmaps stay with the node and
+// cannot be changed any more (§0.5, §3.6).
+func (n *node) makeReadOnly() {
+	if n.readOnly {
+		return
+	}
+	if n.image() != nil {
+		_ = n.drv.close()
+		for _, b := range n.bitmaps.list {
+			b.readonly = b.readonly || b.persistent && !b.inconsistent
+		}
+	}
+	n.readOnly = true
+}
+
+// prepareSnapshotSync creates the overlay's file first; a rollback leaves it (§2.6).
+func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError {
+	name := data.Get("node-name").S()
+	base := m.node(name)
+	if base == nil {
+		device := data.Get("device").S()
+		if base = m.node(device); base == nil {
+			return qmp.Generic("Cannot find device='" + device + "' nor node-name='" + name + "'")
+		}
+	}
+	section := m.drain(base)
+	a.clean = section.end
+	newName, path := data.Get("snapshot-node-name"), data.Get("snapshot-file").S()
+	switch {
+	case !newName.Present():
+		return qmp.Generic("New overlay node-name missing")
+	case m.node(newName.S()) != nil:
+		return qmp.Generic("New overlay node-name already in use")
+	}
+	if format := data.Get("format").TextOr("qcow2"); format != "qcow2" {
+		if format == "raw" {
+			return qmp.Generic("Backing file not supported for file format 'raw'")
+		}
+		return qmp.Generic("Unknown file format '" + format + "'")
+	}
+	overlay, err := m.newOverlay(base, newName.S(), path)
+	if err != nil {
+		return err
+	}
+	m.stack(a, base, overlay)
+	undo := a.abort
+	a.abort = func() {
+		undo()
+		_ = m.closeNode(overlay)
+	}
+	return nil
+}
+
+// newOverlay makes the file and opens it without its backing file. The monitor
+// does not own it.
+func (m *Machine) newOverlay(base *node, name, path string) (*node, *qmp.ReplyError) {
+	if err := m.createFile(path, 0); err != nil {
+		return nil, err
+	}
+	options := qmp.Dict(qmp.M("driver", qmp.Str("qcow2")), qmp.M("node-name", qmp.Str(name)), qmp.M("backing", qmp.Null()),
+		qmp.M("file", qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(path)))))
+	file, err := m.open(options.Get("file"), true)
+	if err != nil {
+		return nil, err
+	}
+	o := imageOptions{
+		size: base.length(), clusterSize: 64 << 10, version: 3,
+		backingFile: base.filename(), backingFormat: base.kind,
+	}
+	err = m.createIn(file, o)
+	_ = m.closeNode(file)
+	if err != nil {
+		return nil, err
+	}
+	n, err := m.open(options, true)
+	if err != nil {
+		return nil, err
+	}
+	n.owned = false
+	return n, nil
+}
+
+// blockResize changes the size of a node and its bitmaps.
+func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
+	n, err := m.lookup(a.Get("node-name").S())
+	if err != nil {
+		return err
+	}
+	size, _ := a.Get("size").Int64()
+	if size < 0 {
+		return qmp.Generic("Parameter 'size' expects a >0 size")
+	}
+	u := &user{label: "an unnamed block device", perm: permResize, shared: permAll}
+	e := n.use("root", u)
+	defer func() {
+		owned := n.owned
+		n.owned = true
+		_ = e.detach()
+		n.owned = owned
+	}()
+	if err := n.conflictBelow(); err != nil {
+		return err
+	}
+	for _, b := range n.bitmaps.list {
+		if err := b.check(checkDefault); err != nil && b.persistent {
+			return err
+		}
+	}
+	if err := n.drv.truncate(size); err != nil {
+		return ioError("Failed to resize", err)
+	}
+	for _, b := range n.bitmaps.list {
+		b.resize(size)
+	}
+	return nil
+}
