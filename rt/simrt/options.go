@@ -60,6 +60,7 @@ type Result struct {
 const (
 	KindDeadlock = "deadlock" // nothing can run and no timer is set
 	KindPanic    = "panic"    // a task panicked, or left by runtime.Goexit
+	KindKilled   = "killed"   // the process of main was killed
 	KindSteps    = "steps"    // Options.StepLimit
 	KindCheck    = "check"    // by convention: an oracle said no
 )

@@ -92,6 +92,9 @@ func (w *World) retire(t *task) {
 	i := slices.Index(w.live, t)
 	w.live = slices.Delete(w.live, i, i+1)
 	if t == w.mainTask {
+		if t.dead && !w.finished() {
+			w.fail(&Failure{Kind: KindKilled, Detail: "the process of main was killed", Place: w.spec.name.s, Task: t.label()})
+		}
 		w.over = true
 	}
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package simrt_test
+
+const raceEnabled = true
