@@ -49,6 +49,7 @@
 // decision, forced ones included: the task's key, xor the hash of the pending
 // operation rotated left by 17, xor that of its object rotated by 34; one per
 // clock advance: ClockKey xor virtual nanoseconds; one per data choice: task key,
-// operation "choose", label, as above, xor value+1 times 0x9e3779b97f4a7c15.
+// operation "choose", label, as above, xor value+1 times 0x9e3779b97f4a7c15. A
+// task's key is its name's hash folded with the how-manieth of that name it is.
 // Names are hashed by FNV-1a 64. Notes, pointers and wall time are no part of it.
 package simrt
