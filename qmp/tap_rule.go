@@ -14,7 +14,8 @@ type Rule struct {
 	Event string
 	// If narrows the match; nil is every message. It must not block.
 	If func(m Value) bool
-	// Nth is which match the rule acts on, from 1; 0 is every one.
+	// Nth is which match of this rule it acts on, from 1; 0 is every one. What an
+	// earlier rule dropped or changed does not get here and is not counted.
 	Nth int
 
 	// Delay lets the message wait. A command that waits may be overtaken by

@@ -155,5 +155,5 @@ type BlockResize struct {
 
 // Command gives it as a command.
 func (b BlockResize) Command() Command {
-	return Command{"block_resize", Dict(M("node-name", Str(b.NodeName)), M("size", Int(b.Size)))}
+	return Command{"block_resize", Dict(M("node-name", text(b.NodeName)), M("size", Int(b.Size)))}
 }
