@@ -61,7 +61,7 @@ func (b *backup) step(gen int) bool {
 		return b.between(gen, delay)
 	}
 	k := b.oldest()
-	wait := chunkTime
+	wait := m.opts.ChunkTime
 	if k.zeroes {
 		wait = chunkTimeZero
 	}
@@ -170,7 +170,7 @@ func (b *backup) failed() bool {
 		j.stopOnError()
 		return false
 	}
-	j.m.pass(chunkTime)
+	j.m.pass(j.m.opts.ChunkTime)
 	return true
 }
 

@@ -12,10 +12,10 @@ const (
 	rateSlice          = 100 * time.Millisecond
 )
 
-// How long I/O takes in virtual time: about the 1 GiB/s of §5.4.
+// How long I/O takes in virtual time.
 const (
-	chunkTime     = time.Millisecond
-	chunkTimeZero = 100 * time.Microsecond
+	chunkTimeDefault = time.Millisecond
+	chunkTimeZero    = 100 * time.Microsecond
 )
 
 // chunk is a range being copied; its bits are clear in the copy bitmap.
@@ -42,7 +42,6 @@ type blockCopy struct {
 	closed   bool
 
 	rate     rateLimit
-	rd       reader
 	parts    []segment
 	failure  error // the first error of the background copy since its start
 	readFail bool
@@ -129,10 +128,10 @@ func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
 	if k.zeroes {
 		return false, c.target.zero(k.lo, end-k.lo)
 	}
-	if err := c.rd.read(c.source(), k.lo, end-k.lo); err != nil {
+	if err := c.m.chunks.read(c.source(), k.lo, end-k.lo); err != nil {
 		return true, err
 	}
-	segs := c.rd.segs
+	segs := c.m.chunks.segs
 	for at := k.lo; at < end; {
 		stop, data := c.stretch(segs, at, end)
 		if data {

@@ -109,8 +109,7 @@ func (d *qcow2Driver) write(off, n int64, segs []segment) error {
 func (d *qcow2Driver) zero(off, n int64) error { return d.img.zero(d.n.backing(), off, n) }
 
 func (d *qcow2Driver) discard(off, n int64) error {
-	d.img.discard(d.n.backing(), off, n)
-	return nil
+	return d.img.discard(d.n.backing(), off, n)
 }
 
 func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {

@@ -86,21 +86,18 @@ func (img *image) meta(off, n int64) ([]byte, error) {
 	return p, img.file.readFull(p, off)
 }
 
-// isQcow2 reports whether file begins as an image of the format.
-func isQcow2(file *node) bool {
-	var magic [4]byte
-	return file.readFull(magic[:], 0) == nil && binary.BigEndian.Uint32(magic[:]) == qcow2Magic
-}
+// isQcow2 reports whether a file that begins with head is an image of the format.
+func isQcow2(head []byte) bool { return binary.BigEndian.Uint32(head) == qcow2Magic }
 
 // openImage reads the metadata of an image.
 func openImage(file *node) (*image, *qmp.ReplyError) {
-	if !isQcow2(file) {
-		return nil, qmp.Generic("Image is not in qcow2 format")
-	}
 	img := &image{file: file}
 	head, err := img.meta(0, qcow2HeaderMax)
 	if err != nil {
 		return nil, ioError("Could not read qcow2 header", err)
+	}
+	if !isQcow2(head) {
+		return nil, qmp.Generic("Image is not in qcow2 format")
 	}
 	bitmaps, rerr := img.parseHeader(head)
 	if rerr != nil {
@@ -194,20 +191,23 @@ func (img *image) take(cluster, n int64) {
 
 func (img *image) loadRefcounts() error {
 	img.take(img.refTable, img.refTableLen)
-	raw, err := img.meta(img.refTable<<img.bits, img.refTableLen<<img.bits)
-	if err != nil {
+	r, start := &img.file.m.meta, img.refTable<<img.bits
+	if err := r.read(img.file, start, img.refTableLen<<img.bits); err != nil {
 		return err
 	}
-	for i := 0; i+8 <= len(raw); i += 8 {
-		v := int64(binary.BigEndian.Uint64(raw[i:])&^0x1ff) >> img.bits
-		if v == 0 {
-			continue
+	for _, s := range r.segs {
+		for i := 0; i+8 <= len(s.data); i += 8 {
+			v := int64(binary.BigEndian.Uint64(s.data[i:])&^0x1ff) >> img.bits
+			if v == 0 {
+				continue
+			}
+			index := (s.off - start + int64(i)) / 8
+			for int64(len(img.refBlocks)) < index {
+				img.refBlocks = append(img.refBlocks, 0)
+			}
+			img.refBlocks = append(img.refBlocks, v)
+			img.take(v, 1)
 		}
-		for len(img.refBlocks) < i/8 {
-			img.refBlocks = append(img.refBlocks, 0)
-		}
-		img.refBlocks = append(img.refBlocks, v)
-		img.take(v, 1)
 	}
 	img.refTableStep = len(img.refBlocks)
 	return nil
@@ -217,7 +217,7 @@ func (img *image) loadRefcounts() error {
 func (img *image) loadTables() error {
 	img.used.add(img.l1Offset>>img.bits, (img.l1Offset+img.l1Entries*8+img.clusterSize()-1)>>img.bits)
 	img.end = max(img.end, img.l1Offset+(img.l1Entries*8+511)&^511)
-	var r reader
+	r := &img.file.m.meta
 	if err := r.read(img.file, img.l1Offset, img.l1Entries*8); err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (img *image) loadTables() error {
 		}
 	}
 	for i := range img.tables {
-		if err := img.loadTable(&r, &img.tables[i]); err != nil {
+		if err := img.loadTable(r, &img.tables[i]); err != nil {
 			return err
 		}
 	}

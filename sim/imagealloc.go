@@ -49,9 +49,8 @@ func (img *image) touchRefs(lo, hi int64) {
 	img.refDirty = run{min(img.refDirty.lo, lo), max(img.refDirty.hi, hi)}
 }
 
-// table returns the L2 table of an L1 index; a new one gets its cluster now, and
-// its data clusters come after it in the file.
-func (img *image) table(index int64) *l2Table {
+// findTable returns where the L2 table of an L1 index is or would be in the list.
+func (img *image) findTable(index int64) (at int, ok bool) {
 	lo, hi := 0, len(img.tables)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
@@ -61,14 +60,25 @@ func (img *image) table(index int64) *l2Table {
 			hi = mid
 		}
 	}
-	if lo < len(img.tables) && img.tables[lo].index == index {
-		return &img.tables[lo]
+	return lo, lo < len(img.tables) && img.tables[lo].index == index
+}
+
+// makeTable makes sure that the L2 table of an L1 index exists. A new one is
+// counted, empty and linked in the file at once, as l2_allocate does it; its data
+// clusters come after it in the file.
+func (img *image) makeTable(index int64) error {
+	at, ok := img.findTable(index)
+	if ok {
+		return nil
 	}
-	cluster, used := img.reserve(1)
-	t := l2Table{index: index, cluster: cluster}
-	if used {
-		t.dirtyHi = img.perL2() // old content: the whole table is written
+	cluster, err := img.allocClusters(1)
+	if err != nil {
+		return err
 	}
-	img.tables = slices.Insert(img.tables, lo, t)
-	return &img.tables[lo]
+	img.tables = slices.Insert(img.tables, at, l2Table{index: index, cluster: cluster})
+	if err := img.flushRefcounts(); err != nil {
+		return err
+	}
+	img.file.bitmaps.dirty(cluster<<img.bits, img.clusterSize())
+	return img.linkTable(&img.tables[at])
 }

@@ -103,7 +103,7 @@ func (img *image) loadBitmapTable(s *storedBitmap) error {
 // bitmapContent reads the bits of a stored bitmap into b.
 func (img *image) bitmapContent(s *storedBitmap, b *bitmap) error {
 	perCluster := img.clusterSize() * 8 // granules
-	var rd reader
+	rd := &img.file.m.meta
 	for i, host := range s.tableData {
 		first := int64(i) * perCluster
 		if s.allOnes[i] {

@@ -65,7 +65,7 @@ func createImage(file *node, o imageOptions) error {
 	return img.flush()
 }
 
-// resizeImage changes the virtual size; L1 must have room, or is moved.
+// resize changes the virtual size; L1 must have room, or is moved.
 func (img *image) resize(size int64) error {
 	o := imageOptions{size: size, clusterSize: img.clusterSize()}
 	if entries := o.l1Bytes() / 8; entries > img.l1Entries {
@@ -75,6 +75,7 @@ func (img *image) resize(size int64) error {
 	}
 	if size < img.size {
 		img.cutOff(size)
+		img.refTableStep = 0 // qcow2_shrink_reftable writes the table ({08})
 	}
 	img.size, img.headerDirty = size, true
 	return img.flush()
@@ -111,6 +112,6 @@ func (img *image) cutOff(size int64) {
 			img.freeClusters(r.host, r.n)
 		}
 		r.kind, r.host = mapNone, 0
-		img.setRun(r)
+		_ = img.setRun(r) // the tables exist
 	}
 }

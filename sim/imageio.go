@@ -81,7 +81,7 @@ func (img *image) takeBack(was, r mapRun) {
 	if was.kind != mapZeroAlloc {
 		img.freeClusters(r.host, r.n)
 	}
-	img.setRun(was)
+	_ = img.setRun(was) // the tables exist
 }
 
 // allocate gives the clusters of r data clusters in the file that hold what the
@@ -127,36 +127,46 @@ func (img *image) allocateData(r mapRun) (mapRun, error) {
 			return r, err
 		}
 		r.kind = mapData
-		img.setRun(r)
-		return r, nil
+		return r, img.setRun(r)
 	}
 	// One L2 table after the other, as QEMU does: the table first, then its data.
 	r.n = min(r.n, (r.g/img.perL2()+1)*img.perL2()-r.g)
-	img.table(r.g / img.perL2())
+	if err := img.makeTable(r.g / img.perL2()); err != nil {
+		return r, err
+	}
 	host, err := img.allocClusters(r.n)
 	if err != nil {
 		return r, err
 	}
 	r.host, r.kind = host, mapData
-	img.setRun(r)
-	return r, nil
+	return r, img.setRun(r)
 }
 
-// setRun changes the mapping and marks the tables.
-func (img *image) setRun(r mapRun) {
-	img.clusters.set(r)
-	for r.n > 0 {
-		index := r.g / img.perL2()
-		t := img.table(index)
-		lo := r.g - index*img.perL2()
-		hi := min(lo+r.n, img.perL2())
-		if t.dirtyHi == 0 {
-			t.dirtyLo, t.dirtyHi = lo, hi
-		} else {
-			t.dirtyLo, t.dirtyHi = min(t.dirtyLo, lo), max(t.dirtyHi, hi)
+// setRun changes the mapping and marks the tables, which it makes if need be.
+func (img *image) setRun(r mapRun) error {
+	first, last := r.g/img.perL2(), (r.g+r.n-1)/img.perL2()
+	for index := first; index <= last; index++ {
+		if err := img.makeTable(index); err != nil {
+			return err
 		}
-		r.g, r.n = r.g+hi-lo, r.n-(hi-lo)
 	}
+	img.clusters.set(r)
+	at, _ := img.findTable(first)
+	for index := first; index <= last; index++ {
+		base := index * img.perL2()
+		img.tables[at].touch(max(r.g-base, 0), min(r.g+r.n-base, img.perL2()))
+		at++
+	}
+	return nil
+}
+
+// touch notes entries to write at the next flush.
+func (t *l2Table) touch(lo, hi int64) {
+	if t.dirtyHi == 0 {
+		t.dirtyLo, t.dirtyHi = lo, hi
+		return
+	}
+	t.dirtyLo, t.dirtyHi = min(t.dirtyLo, lo), max(t.dirtyHi, hi)
 }
 
 // wideZeroTables is the number of L2 tables up to which a run of zero clusters is
@@ -181,22 +191,26 @@ func (img *image) zero(backing *node, off, n int64) error {
 			// What reads as zero already becomes a zero cluster as a whole.
 			length = min(length, size-off&(size-1))
 			r.n = 1
-			img.zeroRun(backing, r)
+			if err := img.zeroRun(backing, r); err != nil {
+				return err
+			}
 		default:
 			if whole := length &^ (size - 1); whole > 0 {
 				length = whole
 			}
 			r.n = (length + size - 1) >> img.bits
-			img.zeroRun(backing, r)
+			if err := img.zeroRun(backing, r); err != nil {
+				return err
+			}
 		}
 		off, n = off+length, n-length
 	}
 	return nil
 }
 
-func (img *image) zeroRun(backing *node, r mapRun) {
+func (img *image) zeroRun(backing *node, r mapRun) error {
 	if r.kind == mapNone && backing == nil && r.n > wideZeroTables*img.perL2() {
-		return
+		return nil
 	}
 	switch r.kind {
 	case mapData:
@@ -204,14 +218,14 @@ func (img *image) zeroRun(backing *node, r mapRun) {
 	case mapNone:
 		r.kind, r.host = mapZero, 0
 	default:
-		return
+		return nil
 	}
-	img.setRun(r)
+	return img.setRun(r)
 }
 
 // discard drops whole clusters; parts of a cluster are left alone (§3.4). They
 // read as zero afterwards, also over a backing file.
-func (img *image) discard(backing *node, off, n int64) {
+func (img *image) discard(backing *node, off, n int64) error {
 	size := img.clusterSize()
 	lo, hi := (off+size-1)>>img.bits, (off+n)>>img.bits
 	if off+n == img.size {
@@ -230,6 +244,9 @@ func (img *image) discard(backing *node, off, n int64) {
 		if img.version == 2 {
 			r.kind = mapNone
 		}
-		img.setRun(r)
+		if err := img.setRun(r); err != nil {
+			return err
+		}
 	}
+	return nil
 }

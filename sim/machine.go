@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"fleece/host"
 	"fleece/machine"
@@ -30,6 +31,9 @@ type Options struct {
 	// Schema checks arguments. It is immutable and may be shared; the default
 	// is to load QEMU 7.2's, which costs more than a whole backup.
 	Schema *qmp.Schema
+	// ChunkTime is how long a job takes to copy a chunk of up to 1 MiB. The
+	// default is a millisecond, about the 1 GiB/s of §5.4.
+	ChunkTime time.Duration
 	// Output receives what the real binary prints on its stdout: the results of
 	// qemu-io (§10). The default is to drop it. It is called with the machine's
 	// lock held and must not call back.
@@ -63,7 +67,8 @@ type Machine struct {
 	guestIO  int // requests of devices
 	nodeIDs  int // counter of generated node names
 	gone     bool
-	segs     reader // for requests of the guest
+	// Memory that is used again: for readFull, for metadata, for chunks.
+	full, meta, chunks reader
 }
 
 // runState is QEMU's RunState as far as a machine without a guest gets.
@@ -98,6 +103,9 @@ func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, 
 			return nil, fmt.Errorf("sim: %w", err)
 		}
 		m.schema = s
+	}
+	if m.opts.ChunkTime == 0 {
+		m.opts.ChunkTime = chunkTimeDefault
 	}
 	if spec.Paused {
 		m.state = statePrelaunch

@@ -153,9 +153,10 @@ func (n *node) fileLength() int64 {
 
 // readFull fills p from off; beyond the end is zero.
 func (n *node) readFull(p []byte, off int64) error {
-	var r reader
+	r := &n.m.full
+	r.reset()
 	if length := min(int64(len(p)), n.length()-off); length > 0 {
-		if err := n.drv.read(&r, off, length); err != nil {
+		if err := n.drv.read(r, off, length); err != nil {
 			clear(p)
 			return err
 		}

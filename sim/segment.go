@@ -7,8 +7,8 @@ type segment struct {
 	data []byte
 }
 
-// arenaBlock is the size in which a reader takes memory.
-const arenaBlock = 64 << 10
+// arenaBlock is how much memory a reader takes at least.
+const arenaBlock = 4 << 10
 
 // reader collects the segments of a range, in order. Memory is kept for the
 // next read, so that segments are valid until then.
