@@ -55,7 +55,7 @@ type Runtime interface {
 	Note(kind string, args ...any)
 }
 
-// Mutex is a lock that is not re-entrant.
+// Mutex is a lock that is not re-entrant. The task that holds it unlocks it.
 type Mutex interface {
 	Lock()
 	Unlock()

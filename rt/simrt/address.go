@@ -67,32 +67,33 @@ func addressHash(key, op, object uint64, n uint32) uint64 {
 	return mix(mix(mix(mix(hashOffset, key), op), object), uint64(n))
 }
 
-// deviation is a Deviation as a run records it: small.
+// deviation is a Deviation as a run records it: small, and without pointers. Names
+// are by id, 0 for none.
 type deviation struct {
-	who, op, obj, toName *name // who is nil for the clock; toName for a value
-	whoK, objK, nth, toK uint32
-	value                int32
+	who, whoK    uint32 // after an advance of the clock who is 0, and whoK belongs to obj
+	op, obj, nth uint32
+	to, toK      uint32 // a task; the clock, toK 0; or the value toK, to 0
 }
 
-func (d *deviation) address() Address {
-	a := Address{Op: d.op.s, Object: d.obj.s, N: int(d.nth)}
-	if d.who != nil {
-		a.Task, a.TaskK = d.who.s, int(d.whoK)
+func (n *names) address(d *deviation) Address {
+	a := Address{Op: n.byID(d.op), Object: n.byID(d.obj), N: int(d.nth)}
+	if d.who != 0 {
+		a.Task, a.TaskK = n.byID(d.who), int(d.whoK)
 	} else {
-		a.Object = TaskLabel(d.obj.s, int(d.objK))
+		a.Object = TaskLabel(a.Object, int(d.whoK))
 	}
 	return a
 }
 
-func (d *deviation) export() Deviation {
-	x := Deviation{At: d.address()}
+func (n *names) export(d *deviation) Deviation {
+	x := Deviation{At: n.address(d)}
 	switch {
-	case d.toName == nil:
-		x.To = Target{Kind: ToValue, Value: int(d.value)}
+	case d.to == 0:
+		x.To = Target{Kind: ToValue, Value: int(d.toK)}
 	case d.toK == 0:
 		x.To = Target{Kind: ToClock}
 	default:
-		x.To = Target{Kind: ToTask, Task: d.toName.s, TaskK: int(d.toK)}
+		x.To = Target{Kind: ToTask, Task: n.byID(d.to), TaskK: int(d.toK)}
 	}
 	return x
 }

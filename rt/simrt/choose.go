@@ -16,7 +16,10 @@ func (w *World) point(t *task, op, obj *name, objKey uint64) {
 	w.arrive(t, op, obj, objKey)
 	w.choose(t, true)
 	if w.next != t {
-		t.park()
+		t.co.yield(struct{}{}) // park
+		if t.dead {
+			t.end()
+		}
 	}
 }
 
@@ -116,9 +119,9 @@ func (w *World) pick(t *task, canGo, clock bool, n int) int {
 	}
 	d := p.deviation()
 	if u := p.option(k); u != nil {
-		d.toName, d.toK = u.name, u.k
+		d.to, d.toK = u.name.id, u.k
 	} else {
-		d.toName = w.ops.clock
+		d.to = w.ops.clock.id
 	}
 	w.devs = append(w.devs, d)
 	return k
@@ -136,7 +139,7 @@ func (w *World) data(t *task, label *name, n int) int {
 	}
 	if k != 0 {
 		d := p.deviation()
-		d.value = int32(k)
+		d.toK = uint32(k)
 		w.devs = append(w.devs, d)
 	}
 	w.h = mix(w.h, eventWord(t.key, w.ops.choose.hash, label.hash)^uint64(k+1)*golden)

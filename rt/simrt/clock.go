@@ -28,7 +28,7 @@ func (w *World) clockOffered(tasks int) bool {
 func (w *World) advance(chosen bool) {
 	first := w.timers[0]
 	at, class := first.at, first.class
-	w.now = max(w.now, at)
+	w.now = at
 	w.h = mix(w.h, ClockKey^uint64(w.now))
 	w.pt.byClock, w.pt.woken = true, first
 	w.pt.clockNo = w.clockN.next(first.key | 1)
@@ -53,10 +53,12 @@ func (w *World) fire(t *task) {
 	w.wake(t)
 }
 
+// setTimer sets the timer of t; one of the past fires now.
 func (w *World) setTimer(t *task, at int64, class timerClass) {
 	assertf(t.heapAt == 0, "has two timers", t)
 	w.timerSeq++
-	t.at, t.seq, t.class = at, w.timerSeq, class
+	t.at = max(at, w.now)
+	t.seq, t.class = w.timerSeq, class
 	w.timers = append(w.timers, t)
 	t.heapAt = len(w.timers)
 	w.siftUp(len(w.timers) - 1)

@@ -1,7 +1,9 @@
 package simrt
 
 // Kill ends the process. The choice point is before it; from there on all of it
-// is one step, unless a hook has to wait for a lock.
+// is one step, unless a hook has to wait for a lock. The tasks stop and their
+// locks are free BEFORE the hooks, so that no hook waits for a dead task; they
+// unwind after the hooks.
 func (p *process) Kill() {
 	w := p.w
 	t := w.actor()

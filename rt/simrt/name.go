@@ -33,6 +33,7 @@ type name struct {
 // names interns.
 type names struct {
 	m   map[string]*name
+	all []string // by id - 1
 	ops ops
 	// recent saves most look-ups; where a name stands depends on its text only.
 	recent [recentSize]*name
@@ -73,10 +74,13 @@ func (n *names) look(s string) *name {
 	if x, ok := n.m[s]; ok {
 		return x
 	}
-	x := &name{s: s, hash: hashString(s), id: uint32(len(n.m)) + 1}
+	n.all = append(n.all, s)
+	x := &name{s: s, hash: hashString(s), id: uint32(len(n.all))}
 	n.m[s] = x
 	return x
 }
+
+func (n *names) byID(id uint32) string { return n.all[id-1] }
 
 func hashString(s string) uint64 {
 	h := uint64(hashOffset)

@@ -103,7 +103,7 @@ func (p *Point) ObjectKey(i int) uint64 {
 // Address is where the point is.
 func (p *Point) Address() Address {
 	d := p.deviation()
-	return d.address()
+	return p.w.names.address(&d)
 }
 
 // AddressHash is Address().Hash() without the strings.
@@ -117,8 +117,8 @@ func (p *Point) AddressHash() uint64 {
 // deviation begins the record of a choice at this point.
 func (p *Point) deviation() deviation {
 	if p.byClock {
-		return deviation{op: p.w.ops.clock, obj: p.woken.name, objK: p.woken.k, nth: p.clockNo}
+		return deviation{whoK: p.woken.k, op: p.w.ops.clock.id, obj: p.woken.name.id, nth: p.clockNo}
 	}
 	t := p.who
-	return deviation{who: t.name, whoK: t.k, op: t.op, obj: t.obj, nth: t.nth}
+	return deviation{who: t.name.id, whoK: t.k, op: t.op.id, obj: t.obj.id, nth: t.nth}
 }

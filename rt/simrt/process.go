@@ -1,6 +1,7 @@
 package simrt
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (p *process) Sleep(d time.Duration) {
 		w.point(t, w.ops.sleep, w.ops.none, 0)
 		return
 	}
-	w.setTimer(t, w.now+int64(d), progress)
+	w.setTimer(t, w.now+min(int64(d), math.MaxInt64-w.now), progress)
 	w.block(t, w.ops.sleep, w.ops.none, 0)
 }
 
@@ -124,7 +125,14 @@ func (p *process) Point(op, object string) {
 		return
 	}
 	o := w.names.get(object)
-	w.point(t, w.names.get(op), o, o.hash)
+	w.arrive(t, w.names.get(op), o, o.hash)
+	w.choose(t, true)
+	if w.next != t {
+		t.co.yield(struct{}{}) // park
+		if t.dead {
+			t.end()
+		}
+	}
 }
 
 // Note writes a line into the log.

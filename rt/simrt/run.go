@@ -50,8 +50,14 @@ func newWorld(opts Options, pool *Pool) *World {
 func (w *World) loop() {
 	for w.next != nil && !w.finished() {
 		t := w.next
-		w.next = nil
-		w.resume(t)
+		w.next, w.cur = nil, t
+		if t.co == nil {
+			t.start()
+		}
+		t.co.next() // not in a function of its own: see task.park
+		if t.state == stateDone {
+			w.retire(t)
+		}
 		if len(w.reap) > 0 {
 			w.unwindReaped()
 		}
@@ -64,18 +70,10 @@ func (w *World) loop() {
 	w.cur = nil
 }
 
-// resume runs t until it parks or ends.
-func (w *World) resume(t *task) {
-	if t.co == nil {
-		t.co = w.pool.worker()
-		t.co.t = t
-	}
-	w.cur = t
-	t.co.next()
-	w.cur = nil
-	if t.state == stateDone {
-		w.retire(t)
-	}
+// start gives t a coroutine.
+func (t *task) start() {
+	t.co = t.w.pool.worker()
+	t.co.t = t
 }
 
 // retire takes a task that is done off the lists.
@@ -128,8 +126,10 @@ func (w *World) unwind(t *task) {
 		w.retire(t)
 		return
 	}
-	w.resume(t)
+	w.cur = t
+	t.co.next()
 	assertf(t.state == stateDone, "parked while it unwinds", t)
+	w.retire(t)
 	w.recycle(t)
 }
 
@@ -142,7 +142,7 @@ func (w *World) end() {
 	for len(w.live) > 0 {
 		w.unwind(w.live[0])
 	}
-	w.ended = true
+	w.cur, w.ended = nil, true
 }
 
 // recycle gives a task that is done to the pool, unless somebody may still look
@@ -164,7 +164,7 @@ func (w *World) result() Result {
 	if r.Failure != nil || w.opts.KeepTrace {
 		r.Deviations = make([]Deviation, len(w.devs))
 		for i := range w.devs {
-			r.Deviations[i] = w.devs[i].export()
+			r.Deviations[i] = w.names.export(&w.devs[i])
 		}
 	}
 	w.giveBack()
