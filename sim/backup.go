@@ -61,16 +61,20 @@ func (b *backup) step(gen int) bool {
 		return b.between(gen, delay)
 	}
 	k := b.oldest()
-	wait := m.opts.ChunkTime
-	if k.zeroes {
-		wait = chunkTimeZero
-	}
-	m.pass(wait)
+	m.pass(c.duration(k))
 	if gen != b.job.gen {
 		return false
 	}
 	b.finishChunk(k)
 	return true
+}
+
+// duration is how long a chunk's I/O takes.
+func (c *blockCopy) duration(k chunk) time.Duration {
+	if k.zeroes {
+		return chunkTimeZero
+	}
+	return c.m.opts.ChunkTime * time.Duration(k.hi-k.lo) / copyChunkBytes
 }
 
 func (b *backup) oldest() chunk {

@@ -44,6 +44,8 @@ func (m *Machine) graphCommand(cmd qmp.Command) (done bool, err *qmp.ReplyError)
 		return true, m.blockdevAdd(cmd.Args)
 	case "blockdev-del":
 		return true, m.blockdevDel(cmd.Args)
+	case "blockdev-reopen":
+		return true, m.blockdevReopen(cmd.Args)
 	case "blockdev-create":
 		return true, m.blockdevCreate(cmd.Args)
 	case "transaction":

@@ -40,7 +40,9 @@ func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.R
 	n.attach("file", source)
 	n.attach("target", target)
 	for _, e := range above {
-		e.moveTo(n)
+		if e.parent == nil || !n.reaches(e.parent) {
+			e.moveTo(n) // but not where the target itself has the source as backing
+		}
 	}
 	m.insert(n)
 	if err := n.conflictBelow(); err != nil {

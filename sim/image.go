@@ -113,7 +113,7 @@ func openImage(file *node) (*image, *qmp.ReplyError) {
 	if err := img.loadBitmapDirectory(bitmaps); err != nil {
 		return nil, ioError("Could not read bitmaps", err)
 	}
-	img.end = max(img.file.length(), img.end)
+	img.end = img.file.length()
 	return img, nil
 }
 
@@ -186,7 +186,6 @@ func (img *image) parseExtensions(head []byte, at int64) (ext bitmapExtension) {
 // take counts host clusters as used.
 func (img *image) take(cluster, n int64) {
 	img.used.add(cluster, cluster+n)
-	img.end = max(img.end, (cluster+n)<<img.bits)
 }
 
 func (img *image) loadRefcounts() error {
@@ -216,7 +215,6 @@ func (img *image) loadRefcounts() error {
 // loadTables reads L1 and every L2 table; holes of the file cost nothing.
 func (img *image) loadTables() error {
 	img.used.add(img.l1Offset>>img.bits, (img.l1Offset+img.l1Entries*8+img.clusterSize()-1)>>img.bits)
-	img.end = max(img.end, img.l1Offset+(img.l1Entries*8+511)&^511)
 	r := &img.file.m.meta
 	if err := r.read(img.file, img.l1Offset, img.l1Entries*8); err != nil {
 		return err

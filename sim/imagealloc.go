@@ -2,9 +2,10 @@ package sim
 
 import "slices"
 
-// reserve finds n free contiguous host clusters. used says that they lie where
-// the file may hold old content.
-func (img *image) reserve(n int64) (at int64, used bool) {
+// reserve finds n free contiguous host clusters for that many bytes; the file grows
+// to the sector in which they end. used says that the clusters lie where the file
+// may hold old content.
+func (img *image) reserve(n, bytes int64) (at int64, used bool) {
 	at = img.used.nextGap(0)
 	for {
 		r, ok := img.used.next(at)
@@ -14,16 +15,21 @@ func (img *image) reserve(n int64) (at int64, used bool) {
 		at = r.hi
 	}
 	used = at<<img.bits < img.file.length()
-	img.take(at, n)
+	img.used.add(at, at+n)
+	img.end = max(img.end, at<<img.bits+(bytes+sectorSize-1)&^(sectorSize-1))
 	img.touchRefs(at, at+n)
 	img.file.grow(img.end)
 	return at, used
 }
 
-// allocClusters reserves n clusters that read as zero.
-func (img *image) allocClusters(n int64) (int64, error) {
-	length := img.file.length()
-	at, used := img.reserve(n)
+// allocClusters reserves n whole clusters that read as zero.
+func (img *image) allocClusters(n int64) (int64, error) { return img.allocBytes(n << img.bits) }
+
+// allocBytes reserves clusters that read as zero, for metadata that need not fill
+// them.
+func (img *image) allocBytes(bytes int64) (int64, error) {
+	n, length := img.clustersFor(bytes), img.file.length()
+	at, used := img.reserve(n, bytes)
 	if !used {
 		return at, nil
 	}

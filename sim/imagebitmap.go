@@ -160,7 +160,7 @@ func (img *image) storeContent(s *storedBitmap, b *bitmap) error {
 			return err
 		}
 	}
-	host, err := img.allocClusters(img.clustersFor(s.tableLen * 8))
+	host, err := img.allocBytes(s.tableLen * 8)
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (img *image) writeDirectory() error {
 	if n == 0 {
 		return nil
 	}
-	at, err := img.allocClusters(img.clustersFor(n))
+	at, err := img.allocBytes(n)
 	if err != nil {
 		return err
 	}

@@ -51,14 +51,12 @@ const refBlocksMax = 1 << 20
 // flushRefcounts makes blocks for what is counted, then writes what changed.
 func (img *image) flushRefcounts() error {
 	for range refBlocksMax {
-		need := (img.end>>img.bits + img.perRefBlock()) / img.perRefBlock()
-		if img.end&(img.clusterSize()-1) == 0 {
-			need = (img.end>>img.bits + img.perRefBlock() - 1) / img.perRefBlock()
-		}
+		last := img.used.runs[len(img.used.runs)-1].hi
+		need := (last + img.perRefBlock() - 1) / img.perRefBlock()
 		if int64(len(img.refBlocks)) >= need {
 			break
 		}
-		at, _ := img.reserve(1)
+		at, _ := img.reserve(1, img.clusterSize())
 		img.refBlocks = append(img.refBlocks, at)
 	}
 	if int64(len(img.refBlocks))*8 > img.refTableLen<<img.bits {

@@ -39,6 +39,7 @@ type job struct {
 
 	pauseCount int
 	userPaused bool
+	errorStop  bool // paused by an error policy
 	cancelled  bool
 	completed  bool // its work ended, well or not
 	joined     bool // cancelled by somebody who waits for it and ends it
@@ -155,6 +156,7 @@ func (j *job) resume() {
 	if j.pauseCount > 0 {
 		return
 	}
+	j.errorStop = false
 	if j.status == jobPaused {
 		j.set(jobRunning)
 	}
@@ -165,6 +167,7 @@ func (j *job) resume() {
 
 // stopOnError pauses the job as a user would; resume retries (§5.8).
 func (j *job) stopOnError() {
+	j.errorStop = true
 	if !j.userPaused {
 		j.userPaused = true
 		j.pauseCount++
@@ -180,8 +183,12 @@ func (j *job) cancel() {
 		j.abortTxn()
 		return
 	}
+	late := j.errorStop
 	j.requestCancel()
-	if j.work.idle() {
+	switch {
+	case late:
+		j.pump() // {22}: one that an error had stopped ends after the reply
+	case j.work.idle():
 		j.end("")
 	}
 }

@@ -31,8 +31,8 @@ type Options struct {
 	// Schema checks arguments. It is immutable and may be shared; the default
 	// is to load QEMU 7.2's, which costs more than a whole backup.
 	Schema *qmp.Schema
-	// ChunkTime is how long a job takes to copy a chunk of up to 1 MiB. The
-	// default is a millisecond, about the 1 GiB/s of §5.4.
+	// ChunkTime is how long a job takes to copy 1 MiB. The default is a
+	// millisecond, about the 1 GiB/s of §5.4.
 	ChunkTime time.Duration
 	// Output receives what the real binary prints on its stdout: the results of
 	// qemu-io (§10). The default is to drop it. It is called with the machine's

@@ -36,7 +36,7 @@ func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
 func (m *Machine) stack(a *action, base, overlay *node) {
 	var moved []*edge
 	for _, e := range slices.Clone(base.parents) {
-		if e.role == "backing" {
+		if e.parent != nil && overlay.reaches(e.parent) {
 			continue
 		}
 		e.moveTo(overlay)
@@ -50,21 +50,6 @@ func (m *Machine) stack(a *action, base, overlay *node) {
 		}
 	}
 	a.commit = func() { base.makeReadOnly() }
-}
-
-// makeReadOnly stores what is in memory; persistent bitmaps stay with the node and
-// cannot be changed any more (§0.5, §3.6).
-func (n *node) makeReadOnly() {
-	if n.readOnly {
-		return
-	}
-	if n.image() != nil {
-		_ = n.drv.close()
-		for _, b := range n.bitmaps.list {
-			b.readonly = b.readonly || b.persistent && !b.inconsistent
-		}
-	}
-	n.readOnly = true
 }
 
 // prepareSnapshotSync creates the overlay's file first; a rollback leaves it (§2.6).
@@ -132,39 +117,4 @@ func (m *Machine) newOverlay(base *node, name, path string) (*node, *qmp.ReplyEr
 	}
 	n.owned = false
 	return n, nil
-}
-
-// blockResize changes the size of a node and its bitmaps.
-func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
-	n, err := m.lookup(a.Get("node-name").S())
-	if err != nil {
-		return err
-	}
-	size, _ := a.Get("size").Int64()
-	if size < 0 {
-		return qmp.Generic("Parameter 'size' expects a >0 size")
-	}
-	u := &user{label: "an unnamed block device", perm: permResize, shared: permAll}
-	e := n.use("root", u)
-	defer func() {
-		owned := n.owned
-		n.owned = true
-		_ = e.detach()
-		n.owned = owned
-	}()
-	if err := n.conflictBelow(); err != nil {
-		return err
-	}
-	for _, b := range n.bitmaps.list {
-		if err := b.check(checkDefault); err != nil && b.persistent {
-			return err
-		}
-	}
-	if err := n.drv.truncate(size); err != nil {
-		return ioError("Failed to resize", err)
-	}
-	for _, b := range n.bitmaps.list {
-		b.resize(size)
-	}
-	return nil
 }
