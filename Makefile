@@ -45,7 +45,7 @@ lint: ## go vet, golangci-lint and the house rules
 
 .PHONY: bench
 bench: ## whole cycles per second on sim and on qemu, and the ratio; bare choice points
-	@$(GO) run ./cmd/fleece bench
+	@$(GO) run ./internal/bench
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
@@ -53,7 +53,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 .PHONY: mutants
 mutants: ## the stored mistakes, each of which a named spec must catch
-	@$(GO) run ./cmd/fleece-mutants
+	@$(GO) run ./internal/mutants
 
 .PHONY: clean
 clean: ## remove what was built

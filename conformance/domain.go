@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"fleece/conformance/oracle"
 	"fleece/virt"
 )
 
@@ -33,6 +34,11 @@ type Domain struct {
 	disks []*disk
 	guest *guest
 	nodes []string // the domain's own nodes, before any backup
+	gone  bool     // powered off or destroyed
+	// checkpoints are the names whose bitmaps may be there, with the instant of each.
+	checkpoints []string
+	instants    []*oracle.Instant
+	lastBegin   *oracle.Instant // of the newest call that may have made a checkpoint
 }
 
 // disk is one disk of the domain with what the oracle knows of it.

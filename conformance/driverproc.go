@@ -30,7 +30,7 @@ func (t *T) startDriver() {
 	}
 	p := t.env.World.NewProcess(name)
 	d := &driverProcess{process: p}
-	hv := &tapped{t: t, process: p, Hypervisor: t.env.Target}
+	hv := &tapped{t: t, process: p, Hypervisor: t.env.Target.For(p)}
 	var failure error
 	err := p.Call("start", func() {
 		d.driver, failure = t.env.NewDriver(p, t.env.Host(p), hv, DriverConfig{
@@ -56,6 +56,13 @@ func (t *T) Conn() *virt.Conn { return t.driver.conn }
 
 // ReadOnly is a read-only connection to the driver under test.
 func (t *T) ReadOnly() *virt.Conn { return t.driver.readOnly }
+
+// ReadOnlyDomain is the domain as a read-only connection sees it.
+func (t *T) ReadOnlyDomain(d *Domain) *virt.Domain {
+	dom, err := t.ReadOnly().LookupDomainByName(d.Name)
+	t.Expect(err).NotTo(haveOccurred(), "look domain %s up", d.Name)
+	return dom
+}
 
 // KillDriver ends the driver's process as SIGKILL would. QEMU goes on.
 func (t *T) KillDriver() { t.driver.process.Kill() }
@@ -103,8 +110,8 @@ func (t *T) AwaitJobCompleted(n int) virt.JobCompletedEvent {
 	return t.JobsCompleted()[n-1]
 }
 
-// tapped is the hypervisor as the driver's process sees it: each connection dies
-// with the process, and the harness's tap lies on it.
+// tapped is the hypervisor as the driver's process sees it, with the harness's tap
+// on each connection.
 type tapped struct {
 	machine.Hypervisor
 	t       *T
@@ -136,8 +143,7 @@ func (m *tappedMachine) Dial() (qmp.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.h.process.OnKill(func() { closeQuietly(c) })
-	return m.h.t.tap(c), nil
+	return m.h.t.tap(m.h.process, c), nil
 }
 
 // closeQuietly closes what is given up; there is nobody to tell.

@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"fleece/qmp"
+	"fleece/rt"
 )
 
 // holds is what the taps of a run do to new pushes.
 type holds struct {
-	active bool // guarded by T.mu
+	active bool // guarded by T.leaf
 }
 
 // holdSpeed is one byte per second: QEMU copies the first MiB at once and then
@@ -24,9 +25,9 @@ func (t *T) HoldPushes() { t.setHold(true) }
 func (t *T) LetPushesGo() { t.setHold(false) }
 
 func (t *T) setHold(on bool) {
-	t.mu.Lock()
+	t.leaf.Lock()
 	t.holds.active = on
-	t.mu.Unlock()
+	t.leaf.Unlock()
 }
 
 // ReleasePushes lets the held pushes of a domain run on, on the harness's own
@@ -48,14 +49,33 @@ func (t *T) ReleasePushes(d *Domain) {
 // ExchangeMax bounds the QMP messages kept for a failure's report.
 const ExchangeMax = 400
 
-// keepExchange remembers one message between driver and QEMU.
-func (t *T) keepExchange(direction string, m qmp.Value) {
-	if !t.env.KeepExchange {
-		return
+// tap lies on every connection of the driver: it holds pushes and keeps the
+// exchange.
+func (t *T) tap(p rt.Process, c qmp.Conn) qmp.Conn {
+	opts := qmp.TapOptions{Name: "harness-tap"}
+	if t.env.KeepExchange {
+		opts.Record = t.keepExchange
 	}
-	t.mu.Lock()
+	tap := qmp.NewTap(p, c, opts)
+	for _, rule := range qmp.AddJobSpeed(holdSpeed) {
+		rule.If = func(qmp.Value) bool { return t.holding() }
+		tap.Add(rule)
+	}
+	return tap
+}
+
+func (t *T) holding() bool {
+	t.leaf.Lock()
+	defer t.leaf.Unlock()
+	return t.holds.active
+}
+
+// keepExchange remembers one message between driver and QEMU. It is called under
+// the tap's lock, a leaf, and so takes one of its own only.
+func (t *T) keepExchange(l qmp.Line) {
+	t.leaf.Lock()
 	if len(t.exchange) < ExchangeMax {
-		t.exchange = append(t.exchange, fmt.Sprintf("%s %v", direction, m))
+		t.exchange = append(t.exchange, fmt.Sprintf("%s %v", l.Dir, l.Message))
 	}
-	t.mu.Unlock()
+	t.leaf.Unlock()
 }

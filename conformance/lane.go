@@ -67,6 +67,8 @@ type Env struct {
 	// Virtual says that the clock is the simulator's: a wait in vain is then a
 	// finding, not a matter of patience.
 	Virtual bool
+	// KeepExchange keeps the QMP messages between driver and QEMU for a failure.
+	KeepExchange bool
 	// Seed of this run, for the spec's own data.
 	Seed uint64
 }
@@ -82,7 +84,8 @@ type DriverConfig struct {
 // Target is the QEMU under test with the harness's own accesses to it, none of
 // which goes through the driver.
 type Target interface {
-	machine.Hypervisor
+	// For is the hypervisor as a process uses it: its connections die with it.
+	For(p rt.Process) machine.Hypervisor
 	// DialSecond opens a connection to the harness's own monitor.
 	DialSecond(domain string) (qmp.Conn, error)
 	// GuestWrite writes as the guest would, through the device.

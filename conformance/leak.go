@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"path"
 	"sort"
-	"strings"
 
 	"fleece/qmp"
+	"fleece/virt"
 )
 
 // Leak checks never ask the driver: they ask QEMU on a second monitor and list
@@ -140,6 +140,24 @@ func (t *T) shutdown() {
 	}
 }
 
+// quit ends a domain's QEMU in order, without the driver, and waits until the
+// driver has seen it.
+func (t *T) quit(d *Domain) {
+	t.second(d.Name, func(m *qmp.Monitor) {
+		// QEMU may close the connection before or after its reply.
+		_, _ = m.Run(qmp.Command{Name: "quit"})
+	})
+	t.Await("the driver to notice the end of "+d.Name, func() bool {
+		for _, e := range t.Events() {
+			l, ok := e.(virt.LifecycleEvent)
+			if ok && l.Event == virt.DOMAIN_EVENT_STOPPED && l.Domain.Name == d.Name {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 func contains(list []string, s string) bool {
 	for _, l := range list {
 		if l == s {
@@ -147,13 +165,4 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
-}
-
-// describeNodes is for messages: node and bitmap names, one node per word.
-func describeNodes(nodes []qmp.Value) string {
-	var words []string
-	for _, n := range nodes {
-		words = append(words, n.Get("node-name").S()+"["+strings.Join(namesOf(n.Get("dirty-bitmaps").Items(), "name"), " ")+"]")
-	}
-	return strings.Join(words, " ")
 }

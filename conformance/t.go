@@ -27,20 +27,23 @@ type T struct {
 
 	// mu guards what follows. It is the kernel's, since event handlers run in
 	// the driver's process. No other lock is taken while it is held.
-	mu       rt.Mutex
-	changed  rt.Cond
-	gen      uint64 // counts changes; a waiter that saw an older one looks again
-	running  int    // tasks started by Go that have not ended
-	started  int
-	events   []virt.Event
+	mu      rt.Mutex
+	changed rt.Cond
+	gen     uint64 // counts changes; a waiter that saw an older one looks again
+	running int    // tasks started by Go that have not ended
+	started int
+	events  []virt.Event
+
+	// leaf guards what taps use; it is taken last and held shortly.
+	leaf     rt.Mutex
 	exchange []string // QMP between driver and QEMU, for a failure's report
+	holds    holds
 
 	driver  *driverProcess
 	drivers int // started so far, for process names
 	domains []*Domain
 	limited []string // directories with a capacity of their own
 	keep    []string // files that may be there at the end
-	holds   *holds
 }
 
 func newT(e *Env, s Spec) *T {
@@ -48,7 +51,7 @@ func newT(e *Env, s Spec) *T {
 	t := &T{env: e, spec: s, host: e.Host(e.Spec)}
 	t.mu = k.NewMutex("conformance.T")
 	t.changed = k.NewCond("conformance.T.changed", t.mu)
-	t.holds = &holds{}
+	t.leaf = rt.NewLeafMutex(k, "conformance.T.leaf")
 	t.expect = gomega.NewWithT(failer{t})
 	return t
 }
@@ -80,9 +83,9 @@ func (t *T) Fail(format string, args ...any) { t.end("check", fmt.Sprintf(format
 func (t *T) Broken(format string, args ...any) { t.end("harness", fmt.Sprintf(format, args...)) }
 
 func (t *T) end(kind, message string) {
-	t.mu.Lock()
+	t.leaf.Lock()
 	exchange := append([]string(nil), t.exchange...)
-	t.mu.Unlock()
+	t.leaf.Unlock()
 	t.env.Fail(Failure{Kind: kind, Message: message, QMP: exchange})
 }
 
@@ -200,6 +203,36 @@ func (t *T) Now() time.Time { return t.env.Spec.Now() }
 // exploration may make differently.
 func (t *T) Choose(label string, n int) int { return t.env.Spec.Choose(label, n) }
 
+// Pause lets up to most steps pass in which other tasks may run; how many is a
+// decision of the schedule, none on the plain one.
+func (t *T) Pause(label string, most int) {
+	for range t.Choose(label, most) {
+		rt.Point(t.env.Spec, "pause", label)
+	}
+}
+
+// ReadFile reads a file of the host.
+func (t *T) ReadFile(path string) []byte {
+	text, err := host.ReadFile(t.host, path, fileBytesMax)
+	t.must(err, "read "+path)
+	return text
+}
+
+// fileBytesMax bounds ReadFile.
+const fileBytesMax = 16 << 20
+
+// WriteFile makes a file that must not be there yet.
+func (t *T) WriteFile(path string, content []byte) {
+	f, err := t.host.OpenFile(path, host.ReadWrite|host.Create|host.Exclusive, 0o644)
+	t.must(err, "make "+path)
+	_, err = f.WriteAt(content, 0)
+	t.must(err, "write "+path)
+	t.must(f.Close(), "close "+path)
+}
+
+// RemoveFile removes a file.
+func (t *T) RemoveFile(path string) { t.must(t.host.Remove(path), "remove "+path) }
+
 // Keeps says that a file of this run may be there when the run ends.
 func (t *T) Keeps(paths ...string) { t.keep = append(t.keep, paths...) }
 
@@ -211,4 +244,12 @@ func (t *T) LimitedDir(name string, bytes int64) string {
 	t.must(t.env.Target.LimitDir(dir, bytes), "limit the directory")
 	t.limited = append(t.limited, dir)
 	return dir
+}
+
+// Steps is the number of scheduling decisions so far; 0 where no world is simulated.
+func (t *T) Steps() int {
+	if w, ok := t.env.World.(interface{ Steps() int }); ok {
+		return w.Steps()
+	}
+	return 0
 }

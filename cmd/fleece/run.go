@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2/types"
+	"github.com/spf13/cobra"
+
+	"fleece/conformance"
+	"fleece/conformance/lanes"
+	"fleece/conformance/specs"
+	"fleece/conformance/suite"
+)
+
+// runFlags are the flags of fleece run.
+type runFlags struct {
+	target    string
+	qemu      string
+	accel     string
+	filter    string
+	schedules int
+	seed      uint64
+	wire      bool
+	backend   string
+	workers   int
+	deadline  time.Duration
+	reportDir string
+	asJSON    bool
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "run the conformance suites",
+		Long: `Runs the conformance suites against one target, or against several that are
+separated by commas. The last line is the summary. Exit status 1 says that a spec
+failed, 2 that the harness or the environment did.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.OutOrStdout()) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.target, "target", conformance.LaneSim, "sim, sim-real, qemu, or several separated by commas")
+	fs.StringVar(&f.qemu, "qemu", "", "path of the qemu-system-x86_64 under test")
+	fs.StringVar(&f.accel, "accel", "tcg", "accelerator of the real QEMU: tcg or kvm")
+	fs.StringVar(&f.filter, "label-filter", "", "Ginkgo label filter over spec ids, lanes and requirement ids")
+	fs.IntVar(&f.schedules, "schedules", 25, "explored schedules per spec beside the plain one (sim)")
+	fs.Uint64Var(&f.seed, "seed", 1, "base seed of the explored schedules")
+	fs.BoolVar(&f.wire, "wire", false, "pass QMP messages through bytes inside the simulated world")
+	fs.StringVar(&f.backend, "backend", "coro", "how tasks of a simulated world run: coro or baton")
+	fs.IntVar(&f.workers, "workers", 0, "simulated worlds at a time (0: one per processor)")
+	fs.DurationVar(&f.deadline, "deadline", 2*time.Minute, "wall-clock bound of one spec in one lane")
+	fs.StringVar(&f.reportDir, "report-dir", "", "directory for results.jsonl and report.json")
+	fs.BoolVar(&f.asJSON, "json", false, "print the report as one JSON document")
+	return c
+}
+
+func (f runFlags) run(out io.Writer) error {
+	targets := strings.Split(f.target, ",")
+	if _, err := types.ParseLabelFilter(f.filter); err != nil {
+		return fmt.Errorf("--label-filter %q: %w", f.filter, err)
+	}
+	if f.schedules < 0 || f.schedules > conformance.SchedulesMax {
+		return fmt.Errorf("--schedules %d: must be between 0 and %d", f.schedules, conformance.SchedulesMax)
+	}
+	show := newPrinter(out, f.asJSON)
+	var all []conformance.Result
+	var qemuVersion string
+	for _, target := range targets {
+		lane, err := lanes.ByName(target, f.laneConfig())
+		if err != nil {
+			return err
+		}
+		if v, ok := lane.(interface{ Version() string }); ok {
+			qemuVersion = v.Version()
+		}
+		results, err := f.runLane(lane, show)
+		all = append(all, results...)
+		if err != nil {
+			return err
+		}
+	}
+	report := conformance.Report{
+		Tool: "fleece", Version: Version, Target: f.target, QEMU: qemuVersion, Seed: f.seed,
+		Counts: conformance.Tally(all), Results: all, Matrix: conformance.Matrix(specs.All()),
+	}
+	if err := f.write(report); err != nil {
+		return err
+	}
+	show.summary(report)
+	return verdict(all)
+}
+
+func (f runFlags) laneConfig() lanes.Config {
+	return lanes.Config{Wire: f.wire, Backend: f.backend, Binary: f.qemu, Accel: f.accel}
+}
+
+func (f runFlags) runLane(lane conformance.Lane, show *printer) ([]conformance.Result, error) {
+	chosen, err := suite.Select(specs.All(), lane.Name(), f.filter)
+	if err != nil {
+		return nil, err
+	}
+	show.begin(lane.Name(), len(chosen))
+	var results []conformance.Result
+	o := conformance.Options{
+		Lane: lane, Schedules: f.schedules, Seed: f.seed, Workers: f.workers, Deadline: f.deadline,
+		OnResult: func(r conformance.Result) {
+			results = append(results, r)
+			show.result(r)
+		},
+	}
+	err = suite.Run(chosen, o)
+	show.end()
+	return results, err
+}
+
+// write stores the report's files, if a directory was given.
+func (f runFlags) write(r conformance.Report) error {
+	if f.reportDir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(f.reportDir, 0o755); err != nil {
+		return fmt.Errorf("--report-dir: %w", err)
+	}
+	return suite.WriteReport(f.reportDir, r)
+}
+
+// verdict turns results into the exit status: a finding, or trouble of the harness.
+func verdict(all []conformance.Result) error {
+	counts := conformance.Tally(all)
+	switch {
+	case counts[conformance.StateError] > 0:
+		return fmt.Errorf("%d specs ended with an error of the harness", counts[conformance.StateError])
+	case counts[conformance.StateFail] > 0:
+		return errFinding
+	case counts[conformance.StatePass] == 0:
+		return fmt.Errorf("no spec was run: the label filter or the target leaves nothing")
+	}
+	return nil
+}
+
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

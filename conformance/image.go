@@ -1,0 +1,139 @@
+package conformance
+
+import (
+	"fmt"
+	"io"
+	"math/bits"
+
+	"fleece/conformance/oracle"
+	"fleece/host"
+	"fleece/qcow2"
+)
+
+// image is an image of this run as the oracle reads it.
+type image interface {
+	oracle.Image
+	io.Closer
+}
+
+// openImage opens an image through the host seam, as a third program would.
+func (t *T) openImage(path, format string) image {
+	f, err := t.host.OpenFile(path, host.ReadOnly, 0)
+	if err != nil {
+		t.Fail("the image cannot be opened: %v", err)
+	}
+	size, err := f.Size()
+	t.must(err, "ask for the size of "+path)
+	if format == "raw" {
+		return rawImage{File: f, size: size}
+	}
+	r, err := qcow2.Open(f, size, qcow2.Options{})
+	if err != nil {
+		t.Fail("image %s: %v", path, err)
+	}
+	return qcowImage{Reader: r, File: f}
+}
+
+// rawImage is a raw image: data where the host says so, zero elsewhere.
+type rawImage struct {
+	host.File
+	size int64
+}
+
+func (r rawImage) Size() int64 { return r.size }
+
+// Next tells data from holes.
+func (r rawImage) Next(off int64) (int64, oracle.Kind, error) {
+	e, ok, err := r.NextData(off)
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case !ok:
+		return r.size - off, oracle.Zero, nil
+	case e.Offset > off:
+		return e.Offset - off, oracle.Zero, nil
+	}
+	return e.Offset + e.Length - off, oracle.Data, nil
+}
+
+// qcowImage is a qcow2 image with the file below it.
+type qcowImage struct {
+	*qcow2.Reader
+	host.File
+}
+
+func (q qcowImage) Size() int64 { return q.Reader.Size() }
+
+func (q qcowImage) ReadAt(p []byte, off int64) (int, error) { return q.Reader.ReadAt(p, off) }
+
+// Next tells data from zero clusters and from what is not in the image.
+func (q qcowImage) Next(off int64) (int64, oracle.Kind, error) {
+	length, kind, err := q.Reader.Next(off)
+	switch kind {
+	case qcow2.Data:
+		return length, oracle.Data, err
+	case qcow2.Zero:
+		return length, oracle.Zero, err
+	}
+	return length, oracle.Unallocated, err
+}
+
+// createImage makes an empty qcow2 image.
+func (t *T) createImage(path string, size, clusterSize int64) error {
+	f, err := t.host.OpenFile(path, host.ReadWrite|host.Create|host.Exclusive, 0o644)
+	if err != nil {
+		return err
+	}
+	empty := &qcow2.Image{Size: size, ClusterBits: uint(bits.TrailingZeros64(uint64(clusterSize)))}
+	if _, err := qcow2.Write(f, empty); err != nil {
+		return fmt.Errorf("image %s: %w", path, err)
+	}
+	return f.Close()
+}
+
+// checkImage asserts that an image's refcounts are without error and leak.
+func (t *T) checkImage(path string) {
+	f, err := t.host.OpenFile(path, host.ReadOnly, 0)
+	t.must(err, "open "+path)
+	defer closeQuietly(f)
+	size, err := f.Size()
+	t.must(err, "ask for the size of "+path)
+	report, err := qcow2.Check(f, size)
+	t.Expect(err).NotTo(haveOccurred(), "check %s", path)
+	t.Expect(report.Problems).To(beEmpty(), "qcow2 metadata of %s", path)
+}
+
+// bitmaps reads the bitmaps of a checkpoint from the images of a domain that was
+// powered off.
+func (d *Domain) bitmaps(checkpoint string) []oracle.DiskBitmap {
+	var found []oracle.DiskBitmap
+	for _, k := range d.disks {
+		if k.ReadOnly {
+			continue
+		}
+		img := d.t.openImage(k.Path, "qcow2").(qcowImage)
+		found = append(found, d.readBitmap(k, img.Reader, checkpoint))
+		closeQuietly(img)
+	}
+	return found
+}
+
+func (d *Domain) readBitmap(k *disk, r *qcow2.Reader, name string) oracle.DiskBitmap {
+	infos, err := r.Bitmaps()
+	d.t.Expect(err).NotTo(haveOccurred(), "bitmaps of %s", k.Path)
+	for _, info := range infos {
+		if info.Name != name {
+			continue
+		}
+		d.t.Expect(info.Auto && !info.InUse).To(beTrue(), "bitmap %s of %s must be enabled and stored in order", name, k.Target)
+		ranges, err := r.ReadBitmap(info)
+		d.t.Expect(err).NotTo(haveOccurred(), "bitmap %s of %s", name, k.Path)
+		b := oracle.DiskBitmap{Disk: d.model(k.Target), Granularity: info.Granularity}
+		for _, g := range ranges {
+			b.Dirty = append(b.Dirty, oracle.Range{Offset: g.Offset, Length: g.Length})
+		}
+		return b
+	}
+	d.t.Fail("checkpoint %s has no bitmap in the image of %s", name, k.Target)
+	return oracle.DiskBitmap{}
+}

@@ -1,0 +1,59 @@
+// Package lanes builds the worlds in which spec bodies run: the simulator in a
+// simulated world (sim), the simulator on goroutines (sim-real), and a real
+// QEMU (qemu).
+//
+// It is not a judge: it hands out a world, a host, a QEMU and a driver, and
+// reports how the run ended.
+//
+// The property it keeps: whatever a run started is ended when Run returns, and a
+// failure of the lane itself is of kind harness or time-out, never of kind check.
+package lanes
+
+import (
+	"fmt"
+
+	"fleece/conformance"
+	"fleece/driver"
+	"fleece/host"
+	"fleece/machine"
+	"fleece/rt"
+)
+
+// Config chooses what is under test and how worlds are built.
+type Config struct {
+	// NewDriver starts the driver under test; nil is fleece's own.
+	NewDriver func(p rt.Process, h host.Host, hv machine.Hypervisor, c conformance.DriverConfig) (any, error)
+	// Wire passes QMP messages through bytes inside a simulated world.
+	Wire bool
+	// Backend is "coro" (or empty) or "baton": how tasks of a simulated world run.
+	Backend string
+	// Binary is the real QEMU; empty means qemu-system-x86_64 in the PATH.
+	Binary string
+	// Accel of the real QEMU: "tcg" (or empty) or "kvm".
+	Accel string
+}
+
+func (c Config) newDriver() func(rt.Process, host.Host, machine.Hypervisor, conformance.DriverConfig) (any, error) {
+	if c.NewDriver != nil {
+		return c.NewDriver
+	}
+	return OwnDriver
+}
+
+// OwnDriver starts fleece's own driver.
+func OwnDriver(p rt.Process, h host.Host, hv machine.Hypervisor, c conformance.DriverConfig) (any, error) {
+	return driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, JobWait: c.JobWait})
+}
+
+// ByName makes the lane of that name.
+func ByName(name string, c Config) (conformance.Lane, error) {
+	switch name {
+	case conformance.LaneSim:
+		return Sim(c)
+	case conformance.LaneSimReal:
+		return SimReal(c)
+	case conformance.LaneQEMU:
+		return QEMU(c)
+	}
+	return nil, fmt.Errorf("unknown target %q: there are sim, sim-real and qemu", name)
+}

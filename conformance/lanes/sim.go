@@ -1,0 +1,170 @@
+package lanes
+
+import (
+	"fmt"
+	"time"
+
+	"sync"
+
+	"fleece/conformance"
+	"fleece/explore"
+	"fleece/host"
+	"fleece/host/memhost"
+	"fleece/qmp"
+	"fleece/qmpfake"
+	"fleece/rt"
+	"fleece/rt/simrt"
+)
+
+// runDir is the directory of a run in a memory host.
+const runDir = "/run-of-a-spec"
+
+// jobWaitVirtual is libvirt's wait for the job lock.
+const jobWaitVirtual = 30 * time.Second
+
+// patienceVirtual is long after every time-out of a simulated world, and after
+// the next chunk of a held job: whoever waits that long waits for ever.
+const patienceVirtual = 10 * 365 * 24 * time.Hour
+
+// simLane runs specs on the simulator in simulated worlds.
+type simLane struct {
+	c      Config
+	schema *qmp.Schema
+	pools  sync.Pool // of *simrt.Pool, one per worker
+}
+
+// Sim makes the lane "sim".
+func Sim(c Config) (conformance.Lane, error) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		return nil, err
+	}
+	backend := simrt.Coro
+	switch c.Backend {
+	case "", "coro":
+	case "baton":
+		backend = simrt.Baton
+	default:
+		return nil, fmt.Errorf("unknown backend %q: there are coro and baton", c.Backend)
+	}
+	l := &simLane{c: c, schema: schema}
+	l.pools.New = func() any { return simrt.NewPool(backend) }
+	return l, nil
+}
+
+func (l *simLane) Name() string { return conformance.LaneSim }
+
+func (l *simLane) Has(conformance.Feature) (bool, string) { return true, "" }
+
+func (l *simLane) Explores() bool { return true }
+
+// Run runs the body once: on the plain schedule, a random one, or a stored trace.
+// A failure is replayed once more to keep the QMP exchange.
+func (l *simLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) conformance.Outcome {
+	pool := l.pools.Get().(*simrt.Pool)
+	defer l.pools.Put(pool)
+	s := &simRun{lane: l, run: run, body: body}
+	if run.Trace != "" {
+		return s.replay(pool)
+	}
+	var strategy explore.Strategy = explore.Plain{}
+	if run.Schedule > 0 {
+		strategy = explore.NewRandom()
+	}
+	o := explore.Run(s.scenario(), strategy, run.Seed, pool)
+	out := s.outcome(o)
+	if out.Failure != nil && o.Trace != nil {
+		s.keep = true
+		again := explore.Replay(s.scenario(), o.Trace, pool)
+		if s.failure != nil {
+			out.Failure.QMP = s.failure.QMP
+		}
+		if !again.SameHash {
+			out.Failure = &conformance.Failure{Kind: "harness", Message: fmt.Sprintf(
+				"not deterministic: the replay of the failing run has hash %016x, not %016x; the failure was: %s",
+				again.Hash, o.Hash, out.Failure.Message)}
+		}
+	}
+	return out
+}
+
+// simRun is one run and its repetition.
+type simRun struct {
+	lane    *simLane
+	run     conformance.RunSpec
+	body    func(e *conformance.Env)
+	keep    bool // the exchange
+	failure *conformance.Failure
+}
+
+func (s *simRun) scenario() explore.Scenario {
+	sc := explore.Scenario{
+		Name: s.run.Spec, Lane: conformance.LaneSim,
+		World: simrt.Options{Racing: s.run.Racing, KeepTrace: true, KeepLog: false},
+		Main:  s.main,
+	}
+	if s.run.Racing {
+		sc.Options = append(sc.Options, "racing")
+	}
+	return sc
+}
+
+func (s *simRun) replay(pool *simrt.Pool) conformance.Outcome {
+	trace, err := explore.ParseTrace([]byte(s.run.Trace))
+	if err != nil {
+		return conformance.Outcome{Failure: &conformance.Failure{Kind: "harness", Message: err.Error()}}
+	}
+	s.keep = true
+	s.run.Seed = trace.Seed
+	again := explore.Replay(s.scenario(), trace, pool)
+	out := s.outcome(again.Outcome)
+	if len(again.Misses) > 0 {
+		out.Diverged = again.Misses[0].String()
+	}
+	return out
+}
+
+// outcome turns the result of a run into the harness's terms.
+func (s *simRun) outcome(o explore.Outcome) conformance.Outcome {
+	out := conformance.Outcome{Hash: fmt.Sprintf("%016x", o.Hash), Points: o.Points}
+	if o.Trace != nil {
+		if line, err := o.Trace.Line(); err == nil {
+			out.Trace = line
+		}
+	}
+	if o.Failure == nil {
+		return out
+	}
+	if s.failure == nil {
+		s.failure = &conformance.Failure{Kind: o.Failure.Kind, Message: o.Failure.Detail}
+	}
+	s.failure.Stack = o.Failure.Stack
+	f := *s.failure
+	out.Failure = &f
+	return out
+}
+
+// main is the body of the world.
+func (s *simRun) main(w *simrt.World) {
+	s.failure = nil
+	kernel := memhost.New(w.Kernel(), memhost.Options{})
+	view := func(p rt.Process) host.Host { return kernel.View(p) }
+	fail := func(f conformance.Failure) {
+		s.failure = &f
+		w.Fail(f.Kind, f.Message)
+	}
+	if err := kernel.MkdirAll(runDir); err != nil {
+		fail(conformance.Failure{Kind: "harness", Message: err.Error()})
+	}
+	hv, err := qmpfake.NewHypervisor(w, view, qmpfake.Options{Wire: s.lane.c.Wire, Schema: s.lane.schema})
+	if err != nil {
+		fail(conformance.Failure{Kind: "harness", Message: err.Error()})
+	}
+	s.body(&conformance.Env{
+		World: w, Spec: w.Spec(), Host: view, Dir: runDir,
+		Target:    &simTarget{hv: hv, kernel: kernel, spec: w.Spec()},
+		NewDriver: s.lane.c.newDriver(),
+		JobWait:   jobWaitVirtual, Patience: patienceVirtual, Virtual: true,
+		Fail: fail, KeepExchange: s.keep, Seed: s.run.Seed,
+	})
+}
