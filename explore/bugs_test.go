@@ -15,6 +15,12 @@ func scenario(name string, main func(w *simrt.World)) explore.Scenario {
 	return explore.Scenario{Name: name, Lane: "sim", Main: main}
 }
 
+// touch takes the lock and lets it go.
+func touch(mu rt.Mutex) {
+	mu.Lock()
+	defer mu.Unlock()
+}
+
 // join waits for tasks.
 type join struct {
 	mu   rt.Mutex
@@ -52,12 +58,10 @@ func abba(extra bool) func(w *simrt.World) {
 		task := func(name string, first, second rt.Mutex) {
 			driver.Go(name, func() {
 				if extra {
-					stats.Lock()
-					stats.Unlock()
+					touch(stats)
 				}
 				first.Lock()
-				second.Lock()
-				second.Unlock()
+				touch(second)
 				first.Unlock()
 				j.done()
 			})

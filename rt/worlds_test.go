@@ -256,7 +256,7 @@ func TestKill_FreesALockWhoseHolderDiedWithoutDeferredUnlock(t *testing.T) {
 		inside.await(3)
 		driver.Kill()
 		mu.Lock() // by a task of another process
-		mu.Unlock()
+		defer mu.Unlock()
 		return ""
 	})
 }
@@ -266,8 +266,9 @@ func TestPointAndLeafMutex_WorkInEveryWorld(t *testing.T) {
 		mu := rt.NewLeafMutex(w.Kernel(), "files")
 		rt.Point(spec, "write", "/disk.qcow2")
 		mu.Lock()
+		n := spec.Choose("fault", 1)
 		mu.Unlock()
-		if n := spec.Choose("fault", 1); n != 0 {
+		if n != 0 {
 			return "a choice of one is not 0"
 		}
 		return ""

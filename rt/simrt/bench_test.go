@@ -51,8 +51,7 @@ func spin(tasks, n int, lock bool) func(w *simrt.World) {
 						rt.Point(spec, "step", "thing")
 						continue
 					}
-					mu.Lock()
-					mu.Unlock()
+					touch(mu)
 				}
 				done++
 				cond.Signal()

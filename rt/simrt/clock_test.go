@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"fleece/rt"
 	"fleece/rt/simrt"
 )
 
@@ -52,7 +53,7 @@ func timeoutBeside(deadline, sleep time.Duration) func(w *simrt.World) {
 			mu.Unlock()
 			j.done()
 		})
-		rtPoint(w, "probe")
+		probe(w)
 		n := 1
 		if sleep > 0 {
 			n = 2
@@ -61,8 +62,9 @@ func timeoutBeside(deadline, sleep time.Duration) func(w *simrt.World) {
 	}
 }
 
-func rtPoint(w *simrt.World, op string) {
-	w.Spec().(interface{ Point(op, object string) }).Point(op, "")
+// probe is a point that test choosers look for.
+func probe(w *simrt.World) {
+	rt.Point(w.Spec(), "probe", "")
 }
 
 func TestClock_OffersProgressTimersBesideTasksButNotTimeouts(t *testing.T) {
@@ -180,7 +182,7 @@ func TestClock_IsTheLastOptionAndTheRunningTaskTheFirst(t *testing.T) {
 		spec.Sleep(ms / 2)
 		spec.Go("b", func() {})
 		spec.Go("a", func() {})
-		rtPoint(w, "probe")
+		probe(w)
 	}))
 	if len(got) != 1 || !slices.Equal(got[0], []string{"main", "b", "a", "clock"}) {
 		t.Fatalf("options are %v", got)

@@ -14,15 +14,13 @@ func abba(w *simrt.World) {
 	j := newJoin(w)
 	driver.Go("backup", func() {
 		dom.Lock()
-		cp.Lock()
-		cp.Unlock()
+		touch(cp)
 		dom.Unlock()
 		j.done()
 	})
 	driver.Go("events", func() {
 		cp.Lock()
-		dom.Lock()
-		dom.Unlock()
+		touch(dom)
 		cp.Unlock()
 		j.done()
 	})

@@ -45,8 +45,7 @@ func TestKill_FreesKernelLocksAndLeavesKernelQueues(t *testing.T) {
 			})
 			w.Spec().Sleep(ms)
 			driver.Kill()
-			held.Lock()
-			held.Unlock()
+			touch(held)
 			queue.Lock()
 			woken = true
 			cond.Signal()
@@ -136,8 +135,7 @@ func TestKill_CannotBeRecoveredFrom(t *testing.T) {
 			driver.Go("spins", func() {
 				stubborn(func() { driver.Sleep(time.Hour) })
 				for {
-					mu.Lock()
-					mu.Unlock()
+					touch(mu)
 				}
 			})
 			w.Spec().Sleep(ms)

@@ -41,9 +41,11 @@ func TestCounter_CountsAsAMapDoes(t *testing.T) {
 
 // TestHash_IsAsDocumented folds by hand what the package documentation says.
 func TestHash_IsAsDocumented(t *testing.T) {
+	locked := false
 	r := Run(Options{}, func(w *World) {
 		mu := w.Spec().NewMutex("mu")
 		mu.Lock()
+		locked = true
 		mu.Unlock()
 		w.Spec().Choose("fault", 2)
 		w.Spec().Sleep(5)
@@ -72,7 +74,7 @@ func TestHash_IsAsDocumented(t *testing.T) {
 	} {
 		want = fold(want, word)
 	}
-	if r.Hash != want {
+	if r.Hash != want || !locked {
 		t.Fatalf("hash %#x, by hand %#x", r.Hash, want)
 	}
 }

@@ -106,12 +106,12 @@ func TestPoint_ShowsWhatEachTaskWouldDo(t *testing.T) {
 	mustPass(t, simrt.Run(simrt.Options{Chooser: watch}, func(w *simrt.World) {
 		spec := w.Spec()
 		a, b := spec.NewMutex("job"), spec.NewMutex("job")
-		spec.Go("locks a", func() { a.Lock(); a.Unlock() })
-		spec.Go("locks b", func() { b.Lock(); b.Unlock() })
+		spec.Go("locks a", func() { touch(a) })
+		spec.Go("locks b", func() { touch(b) })
 		spec.Go("sleeps", func() { spec.Sleep(ms) })
 		spec.Go("writes", func() { rt.Point(spec, "write", "/disk") })
-		spec.Go("also locks b", func() { b.Lock(); b.Unlock() })
-		rtPoint(w, "probe")
+		spec.Go("also locks b", func() { touch(b) })
+		probe(w)
 	}))
 	want := []string{
 		"main: probe ", "locks a: lock job", "locks b: lock job", "writes: write /disk", "also locks b: lock job", "clock: clock ",
@@ -135,10 +135,10 @@ func TestPoint_DoesNotOfferATaskThatWantsAHeldLock(t *testing.T) {
 	})
 	r := mustPass(t, simrt.Run(simrt.Options{Chooser: watch}, func(w *simrt.World) {
 		mu := w.Spec().NewMutex("mu")
-		w.Spec().Go("wants", func() { mu.Lock(); mu.Unlock() })
+		w.Spec().Go("wants", func() { touch(mu) })
 		mu.Lock()
 		w.Spec().Sleep(ms)
-		rtPoint(w, "probe")
+		probe(w)
 		mu.Unlock()
 	}))
 	if r.Points == 0 {

@@ -29,6 +29,12 @@ func prefer(label string) steer {
 	return func(*simrt.Point) string { return label }
 }
 
+// touch takes the lock and lets it go.
+func touch(mu rt.Mutex) {
+	mu.Lock()
+	defer mu.Unlock()
+}
+
 // join waits until n tasks said done.
 type join struct {
 	mu   rt.Mutex
