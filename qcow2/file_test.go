@@ -40,7 +40,7 @@ func (m *memory) Truncate(size int64) error {
 }
 
 // written writes img into memory.
-func written(t testing.TB, img *qcow2.Image) *memory {
+func written(t tb, img *qcow2.Image) *memory {
 	t.Helper()
 	m := new(memory)
 	size, err := qcow2.Write(m, img)
@@ -53,7 +53,7 @@ func written(t testing.TB, img *qcow2.Image) *memory {
 	return m
 }
 
-func opened(t testing.TB, m *memory) *qcow2.Reader {
+func opened(t tb, m *memory) *qcow2.Reader {
 	t.Helper()
 	r, err := qcow2.Open(m, int64(len(m.b)), qcow2.Options{})
 	if err != nil {
@@ -80,4 +80,11 @@ func pattern(seed uint64, n int64) []byte {
 		p[i] = byte(rng.Uint32())
 	}
 	return p
+}
+
+// tb is what helpers need of *testing.T, *testing.B, *testing.F and *rapid.T.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }

@@ -105,7 +105,10 @@ func (img *Image) checkBitmaps() error {
 			return err
 		}
 	}
-	return uniqueNames(len(img.Bitmaps), func(i int) string { return img.Bitmaps[i].Name })
+	if i, twice := sameName(len(img.Bitmaps), func(i int) string { return img.Bitmaps[i].Name }); twice {
+		return badArgument("Bitmaps.Name", int64(i), "used twice")
+	}
+	return nil
 }
 
 func (img *Image) checkBitmap(b *Bitmap) error {
@@ -130,24 +133,25 @@ func (img *Image) checkBitmap(b *Bitmap) error {
 	return nil
 }
 
-// uniqueNames refuses a name that comes twice.
-func uniqueNames(n int, name func(i int) string) error {
-	if n <= 16 {
+// sameName finds a name that came before, if there is one.
+func sameName(n int, name func(i int) string) (i int, twice bool) {
+	const few = 16 // names that are compared with each other
+	if n <= few {
 		for i := 1; i < n; i++ {
 			for j := range i {
 				if name(i) == name(j) {
-					return badArgument("Bitmaps.Name", int64(i), "used twice")
+					return i, true
 				}
 			}
 		}
-		return nil
+		return 0, false
 	}
 	seen := make(map[string]struct{}, n)
 	for i := range n {
 		if _, twice := seen[name(i)]; twice {
-			return badArgument("Bitmaps.Name", int64(i), "used twice")
+			return i, true
 		}
 		seen[name(i)] = struct{}{}
 	}
-	return nil
+	return 0, false
 }

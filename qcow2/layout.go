@@ -37,8 +37,7 @@ func (l *layout) plan(img *Image, places []bitmapPlace) ([]bitmapPlace, error) {
 	if l.dirBytes > BitmapDirBytesMax {
 		return places, badArgument("Bitmaps", l.dirBytes, "the bitmap directory would take more than 65535 KiB")
 	}
-	// L1 takes one cluster even when it has no entries, as QEMU makes it.
-	rest := 1 + max(1, l.clusters(l.l1Entries*8)) + l2Count + l.clusters(l.dirBytes) + bitmapCount + dataCount
+	rest := 1 + l.clusters(l.l1Entries*8) + l2Count + l.clusters(l.dirBytes) + bitmapCount + dataCount
 	refTableCount, err := l.coverItself(rest)
 	if err != nil {
 		return places, err
@@ -46,7 +45,7 @@ func (l *layout) plan(img *Image, places []bitmapPlace) ([]bitmapPlace, error) {
 	l.refTable = 1
 	l.refBlocks = l.refTable + refTableCount
 	l.l1 = l.refBlocks + l.refBlockCount
-	l.l2 = l.l1 + max(1, l.clusters(l.l1Entries*8))
+	l.l2 = l.l1 + l.clusters(l.l1Entries*8)
 	l.dir = l.l2 + l2Count
 	l.bitmaps = l.dir + l.clusters(l.dirBytes)
 	l.data = l.bitmaps + bitmapCount

@@ -7,13 +7,16 @@ func (w *Writer) header(img *Image) error {
 	l := &w.layout
 	be := binary.BigEndian
 	p := w.head[:0]
-	nameOffset, autoclear := int64(0), uint64(0)
+	nameOffset, l1Offset, autoclear := int64(0), int64(0), uint64(0)
 	ext := 8 + l.extensionBytes(img)
 	if img.BackingFile != "" {
 		nameOffset = headerBytesMade + ext
 	}
 	if size := headerBytesMade + ext + int64(len(img.BackingFile)); size > 1<<l.bits {
 		return badArgument("BackingFile", int64(len(img.BackingFile)), "the header does not fit into one cluster")
+	}
+	if l.l1Entries > 0 {
+		l1Offset = l.offset(l.l1)
 	}
 	if len(img.Bitmaps) > 0 {
 		autoclear = AutoclearBitmaps
@@ -29,7 +32,7 @@ func (w *Writer) header(img *Image) error {
 	p = be.AppendUint64(p, uint64(img.Size))
 	p = be.AppendUint32(p, 0) // crypt_method
 	p = be.AppendUint32(p, uint32(l.l1Entries))
-	p = be.AppendUint64(p, uint64(l.offset(l.l1)))
+	p = be.AppendUint64(p, uint64(l1Offset))
 	p = be.AppendUint64(p, uint64(l.offset(l.refTable)))
 	p = be.AppendUint32(p, uint32(l.refBlocks-l.refTable))
 	p = be.AppendUint32(p, 0) // nb_snapshots
