@@ -168,13 +168,13 @@ func (t *dataType) checkEnum(v Value, name string) *problem {
 		return illTyped("string")
 	}
 	for _, value := range t.values {
-		if value == v.str {
+		if value == v.S() {
 			return nil
 		}
 	}
 	return &problem{
 		before: "Parameter '", path: localName(name),
-		after: "' does not accept value '" + v.str + "'", local: true,
+		after: "' does not accept value '" + v.S() + "'", local: true,
 	}
 }
 
@@ -182,8 +182,8 @@ func (t *dataType) checkArray(v Value) *problem {
 	if v.kind != KindList {
 		return illTyped("array")
 	}
-	for i := range v.list {
-		if p := t.element.check(v.list[i], ""); p != nil {
+	for i, item := range v.Items() {
+		if p := t.element.check(item, ""); p != nil {
 			return p.at(i)
 		}
 	}
@@ -194,7 +194,7 @@ func (t *dataType) checkArray(v Value) *problem {
 // that the type has, then whether there are others.
 func (t *dataType) checkMembers(v Value) *problem {
 	found, p := t.visit(v)
-	if p == nil && found < len(v.dict) {
+	if p == nil && found < len(v.Members()) {
 		p = &problem{before: "Parameter '", path: t.firstUnexpected(v), after: "' is unexpected"}
 	}
 	return p
@@ -218,7 +218,7 @@ func (t *dataType) visit(v Value) (found int, p *problem) {
 			return 0, p.under(m.name)
 		}
 		if i == t.tag {
-			variant = t.variant(value.str)
+			variant = t.variant(value.S())
 		}
 	}
 	if variant == nil {

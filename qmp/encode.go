@@ -27,11 +27,11 @@ func Append(dst []byte, v Value) []byte {
 	case KindFloat:
 		return appendFloat(dst, math.Float64frombits(v.num))
 	case KindString:
-		return appendString(dst, v.str)
+		return appendString(dst, v.S())
 	case KindList:
-		return appendList(dst, v.list)
+		return appendList(dst, v.Items())
 	case KindDict:
-		return appendDict(dst, v.dict)
+		return appendDict(dst, v.Members())
 	}
 	return append(dst, "null"...)
 }

@@ -9,11 +9,11 @@ func (v Value) Equal(w Value) bool {
 	}
 	switch v.kind {
 	case KindList:
-		return equalLists(v.list, w.list)
+		return equalLists(v.Items(), w.Items())
 	case KindDict:
 		return equalDicts(v, w)
 	}
-	return v.num == w.num && v.str == w.str
+	return v.num == w.num && v.S() == w.S()
 }
 
 func equalLists(a, b []Value) bool {
@@ -29,17 +29,17 @@ func equalLists(a, b []Value) bool {
 }
 
 func equalDicts(v, w Value) bool {
-	if len(v.dict) != len(w.dict) {
+	mine, other := v.Members(), w.Members()
+	if len(mine) != len(other) {
 		return false
 	}
-	for i := range v.dict {
+	for i := range mine {
 		// The same position is the usual case.
-		m, n := &v.dict[i], &w.dict[i]
-		other := n.Value
-		if m.Name != n.Name {
-			other = w.Get(m.Name)
+		same := other[i].Value
+		if mine[i].Name != other[i].Name {
+			same = w.Get(mine[i].Name)
 		}
-		if !m.Value.Equal(other) {
+		if !mine[i].Value.Equal(same) {
 			return false
 		}
 	}

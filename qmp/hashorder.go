@@ -16,23 +16,8 @@ func qdictHash(name string) uint32 {
 	return (1103515243*value + 12345) % qdictBuckets
 }
 
-// qdictFirst returns the index of the member that comes first in a QDict among
-// those that pick accepts, -1 if there is none. Within one bucket the newest
-// comes first.
-func qdictFirst(members []Member, pick func(*Member) bool) int {
-	first, lowest := -1, uint32(qdictBuckets)
-	for i := range members {
-		if !pick(&members[i]) {
-			continue
-		}
-		if h := qdictHash(members[i].Name); h < lowest || (h == lowest && first >= 0) {
-			first, lowest = i, h
-		}
-	}
-	return first
-}
-
-// qdictOrder lists the members in the order of a QDict.
+// qdictOrder lists the members in the order of a QDict. Within one bucket the
+// newest comes first.
 func qdictOrder(members []Member) []string {
 	taken := make([]bool, len(members))
 	names := make([]string, 0, len(members))
@@ -187,7 +172,7 @@ func (t *gHashTable) rehash(size int) {
 // QDict, takes out what the type has, and names the first that remains.
 func (t *dataType) firstUnexpected(v Value) string {
 	table := newGHashTable()
-	for _, name := range qdictOrder(v.dict) {
+	for _, name := range qdictOrder(v.Members()) {
 		table.insert(name)
 	}
 	t.takeOut(v, table)
@@ -209,7 +194,7 @@ func (t *dataType) takeOut(v Value, table *gHashTable) {
 		table.remove(t.members[i].name)
 	}
 	if t.tag >= 0 {
-		if variant := t.variant(v.Get(t.members[t.tag].name).str); variant != nil {
+		if variant := t.variant(v.Get(t.members[t.tag].name).S()); variant != nil {
 			variant.takeOut(v, table)
 		}
 	}

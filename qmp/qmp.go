@@ -7,6 +7,16 @@
 //
 // The property it keeps: what is refused as bytes is refused as a tree, and
 // nothing between absent and null, or between integers, is lost on the way.
+//
+// A driver's side of a connection:
+//
+//	m := qmp.NewMonitor(r, conn, qmp.MonitorOptions{Name: "mon", OnEvent: queue})
+//	if _, err := m.Negotiate(); err != nil { … }
+//	result, err := m.Run(qmp.QueryJobs{}.Command())
+//	jobs, err := qmp.Jobs(result)
+//
+// A server's side, message by message: ParseRequest, Schema.CheckRequest, then
+// Return, ReplyError.Message and Event.Message.
 package qmp
 
 import (

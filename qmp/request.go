@@ -16,22 +16,46 @@ func ParseRequest(message Value, oob bool) (Request, *ReplyError) {
 		return Request{}, Generic("QMP input must be a JSON object")
 	}
 	r := Request{ID: message.Get("id")}
-	bad := qdictFirst(message.dict, func(m *Member) bool { return memberFault(m, oob) != "" })
-	if bad >= 0 {
-		m := &message.dict[bad]
-		return r, Generic("QMP input member '" + m.Name + "' " + memberFault(m, oob))
+	if bad := firstFault(message, oob); bad != "" {
+		return r, Generic("QMP input " + bad)
 	}
-	name, plain := message.Get("execute"), message.Get("exec-oob")
-	switch {
-	case name.Present() && plain.Present():
-		return r, clash()
-	case plain.Present():
-		name, r.OutOfBand = plain, true
-	case !name.Present():
-		return r, Generic("QMP input lacks member 'execute'")
+	name := message.Get("execute")
+	if !name.Present() {
+		name, r.OutOfBand = message.Get("exec-oob"), true
 	}
-	r.Command = Command{Name: name.str, Args: message.Get("arguments")}
+	r.Command = Command{Name: name.S(), Args: message.Get("arguments")}
 	return r, nil
+}
+
+// firstFault is what QEMU finds wrong with a request, "" if nothing is. It looks
+// at the members in the order of the QDict.
+func firstFault(message Value, oob bool) string {
+	commands, faulty := 0, false
+	for i := range message.Members() {
+		m := &message.Members()[i]
+		faulty = faulty || memberFault(m, oob) != ""
+		if m.Name == "execute" || m.Name == "exec-oob" {
+			commands++
+		}
+	}
+	if commands == 1 && !faulty {
+		return ""
+	}
+	first := ""
+	for _, name := range qdictOrder(message.Members()) {
+		m := M(name, message.Get(name))
+		if fault := memberFault(&m, oob); fault != "" {
+			return "member '" + name + "' " + fault
+		}
+		if name != "execute" && name != "exec-oob" {
+			continue
+		}
+		if first != "" {
+			return "member '" + name + "' clashes with '" + first + "'"
+		}
+		first = name
+	}
+	return "lacks member 'execute'"
 }
 
 // memberFault is what is wrong with one member, "" if nothing is.
@@ -49,13 +73,4 @@ func memberFault(m *Member, oob bool) string {
 		return "is unexpected"
 	}
 	return ""
-}
-
-// clash is the text for execute and exec-oob together: the one that comes second
-// in the QDict is said to clash with the first.
-func clash() *ReplyError {
-	if qdictHash("execute") < qdictHash("exec-oob") {
-		return Generic("QMP input member 'exec-oob' clashes with 'execute'")
-	}
-	return Generic("QMP input member 'execute' clashes with 'exec-oob'")
 }

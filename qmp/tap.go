@@ -138,10 +138,15 @@ func (t *Tap) passing(m Value) {
 	if !isCommand || !id.Present() || t.find(id) >= 0 {
 		return
 	}
+	t.remember(tapCommand{id: id, name: name})
+}
+
+// remember runs with mu held.
+func (t *Tap) remember(c tapCommand) {
 	if len(t.pending) == tapPendingMax {
 		t.pending = slices.Delete(t.pending, 0, 1)
 	}
-	t.pending = append(t.pending, tapCommand{id: id, name: name})
+	t.pending = append(t.pending, c)
 }
 
 // arrived notes a message of the server and tells which command it answers. It
@@ -182,6 +187,9 @@ func (t *Tap) apply(dir Direction, m Value, command string) []Value {
 	t.mu.Lock()
 	rules := t.rules
 	t.mu.Unlock()
+	if len(rules) == 0 {
+		return []Value{m}
+	}
 	var before, after []Value
 	for _, r := range rules {
 		if !t.hit(r, dir, m, command) {
@@ -224,6 +232,6 @@ func (t *Tap) answer(request, reply Value) Value {
 	id := request.Get("id")
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pending = append(t.pending, tapCommand{id: id, name: request.Get("execute").S(), answer: reply.With("id", id)})
+	t.remember(tapCommand{id: id, name: request.Get("execute").S(), answer: reply.With("id", id)})
 	return Dict(M("execute", Str("query-version")), M("id", id))
 }

@@ -100,9 +100,9 @@ func AddJobSpeed(speed int64) []Rule {
 // With returns a copy of a dict in which the named member has that value; an
 // absent value takes the member out. Of any other kind it makes a dict.
 func (v Value) With(name string, value Value) Value {
-	members := make([]Member, 0, len(v.dict)+1)
+	members := make([]Member, 0, len(v.Members())+1)
 	replaced := false
-	for _, m := range v.dict {
+	for _, m := range v.Members() {
 		if m.Name == name {
 			m.Value, replaced = value, true
 		}

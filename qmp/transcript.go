@@ -76,7 +76,7 @@ func parseLine(data []byte) (Line, error) {
 		return Line{}, fmt.Errorf("an object was expected, not %v", v)
 	}
 	var l Line
-	for _, m := range v.dict {
+	for _, m := range v.Members() {
 		if err := l.set(m); err != nil {
 			return Line{}, err
 		}

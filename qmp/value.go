@@ -1,6 +1,9 @@
 package qmp
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Kind is the type of a Value.
 type Kind uint8
@@ -21,13 +24,15 @@ const (
 
 // Value is a node of a message tree. Values are immutable once built and may be
 // shared between tasks and processes; whoever builds one must not change the
-// slices that were handed in.
+// slices that were handed in. Compare with Equal.
+//
+// A backup cycle handles thousands of values, so one is three words: as in
+// log/slog, ptr and num hold a string or slice in their bare form.
 type Value struct {
+	_    [0]func() // not comparable by ==
 	kind Kind
-	num  uint64
-	str  string
-	list []Value
-	dict []Member
+	num  uint64         // the number; of text, lists and dicts the length
+	ptr  unsafe.Pointer // to the bytes, []Value or []Member
 }
 
 // Member is one name and value of a dict; dicts keep the order they were built in.
@@ -63,30 +68,34 @@ func Uint(n uint64) Value {
 func Float(f float64) Value { return Value{kind: KindFloat, num: math.Float64bits(f)} }
 
 // Str makes a string.
-func Str(s string) Value { return Value{kind: KindString, str: s} }
+func Str(s string) Value {
+	return Value{kind: KindString, num: uint64(len(s)), ptr: unsafe.Pointer(unsafe.StringData(s))}
+}
 
 // List makes a list of the given items.
-func List(items ...Value) Value { return Value{kind: KindList, list: items} }
+func List(items ...Value) Value {
+	return Value{kind: KindList, num: uint64(len(items)), ptr: unsafe.Pointer(unsafe.SliceData(items))}
+}
 
-// Dict makes a dict. Members whose value is absent are left out, so that an
-// optional argument needs no condition around it.
+// Dict makes a dict and takes over the slice, if one is handed in. Members whose
+// value is absent are left out, so that an optional argument needs no condition
+// around it.
 func Dict(members ...Member) Value {
 	n := 0
 	for i := range members {
-		if members[i].Value.kind != KindAbsent {
-			n++
+		if members[i].Value.kind == KindAbsent {
+			continue
 		}
-	}
-	if n == len(members) {
-		return Value{kind: KindDict, dict: members}
-	}
-	kept := make([]Member, 0, n)
-	for i := range members {
-		if members[i].Value.kind != KindAbsent {
-			kept = append(kept, members[i])
+		if n < i {
+			members[n] = members[i]
 		}
+		n++
 	}
-	return Value{kind: KindDict, dict: kept}
+	return dict(members[:n])
+}
+
+func dict(members []Member) Value {
+	return Value{kind: KindDict, num: uint64(len(members)), ptr: unsafe.Pointer(unsafe.SliceData(members))}
 }
 
 // M is a member of a dict under construction.
@@ -100,31 +109,47 @@ func (v Value) Present() bool { return v.kind != KindAbsent }
 
 // Get returns the named member of a dict, absent if there is none or v is no dict.
 func (v Value) Get(name string) Value {
-	for i := range v.dict {
-		if v.dict[i].Name == name {
-			return v.dict[i].Value
+	members := v.Members()
+	for i := range members {
+		if members[i].Name == name {
+			return members[i].Value
 		}
 	}
 	return Value{}
 }
 
 // Members returns the members of a dict in order; nil for other kinds.
-func (v Value) Members() []Member { return v.dict }
+func (v Value) Members() []Member {
+	if v.kind != KindDict {
+		return nil
+	}
+	return unsafe.Slice((*Member)(v.ptr), v.num)
+}
 
 // Items returns the items of a list; nil for other kinds.
-func (v Value) Items() []Value { return v.list }
+func (v Value) Items() []Value {
+	if v.kind != KindList {
+		return nil
+	}
+	return unsafe.Slice((*Value)(v.ptr), v.num)
+}
 
 // Text returns the string, ok only for KindString.
-func (v Value) Text() (s string, ok bool) { return v.str, v.kind == KindString }
+func (v Value) Text() (s string, ok bool) { return v.S(), v.kind == KindString }
 
 // S returns the text of a string and "" for every other kind; for callers that
 // have checked the kind or do not care.
-func (v Value) S() string { return v.str }
+func (v Value) S() string {
+	if v.kind != KindString {
+		return ""
+	}
+	return unsafe.String((*byte)(v.ptr), v.num)
+}
 
 // TextOr returns the text of a string, and other for every other kind.
 func (v Value) TextOr(other string) string {
 	if v.kind == KindString {
-		return v.str
+		return v.S()
 	}
 	return other
 }

@@ -65,9 +65,9 @@ func each[T any](what string, v Value, f func(*viewer, Value) T) ([]T, error) {
 		return nil, fmt.Errorf("%w: %s: a list was expected, not %v", ErrProtocol, what, v)
 	}
 	r := viewer{what: what}
-	out := make([]T, len(v.list))
-	for i := range v.list {
-		out[i] = f(&r, v.list[i])
+	out := make([]T, len(v.Items()))
+	for i, item := range v.Items() {
+		out[i] = f(&r, item)
 	}
 	if r.err != nil {
 		return nil, r.err

@@ -65,11 +65,11 @@ func checkWire(v Value, depth int) error {
 			return fmt.Errorf("%w: number %v", ErrNotWire, f)
 		}
 	case KindString:
-		return checkText(v.str)
+		return checkText(v.S())
 	case KindList:
-		return checkWireList(v.list, depth)
+		return checkWireList(v.Items(), depth)
 	case KindDict:
-		return checkWireDict(v.dict, depth)
+		return checkWireDict(v.Members(), depth)
 	}
 	return nil
 }
@@ -167,13 +167,14 @@ func isIntegral(v Value) bool {
 }
 
 func hasIntegralFloat(v Value) bool {
-	for i := range v.list {
-		if hasIntegralFloat(v.list[i]) {
+	for _, item := range v.Items() {
+		if hasIntegralFloat(item) {
 			return true
 		}
 	}
-	for i := range v.dict {
-		if hasIntegralFloat(v.dict[i].Value) {
+	members := v.Members()
+	for i := range members {
+		if hasIntegralFloat(members[i].Value) {
 			return true
 		}
 	}
@@ -189,15 +190,15 @@ func integralFloats(v Value) Value {
 			return Int(int64(math.Float64frombits(v.num)))
 		}
 	case KindList:
-		items := make([]Value, len(v.list))
-		for i := range v.list {
-			items[i] = integralFloats(v.list[i])
+		items := make([]Value, len(v.Items()))
+		for i, item := range v.Items() {
+			items[i] = integralFloats(item)
 		}
 		return List(items...)
 	case KindDict:
-		members := make([]Member, len(v.dict))
-		for i := range v.dict {
-			members[i] = M(v.dict[i].Name, integralFloats(v.dict[i].Value))
+		members := make([]Member, len(v.Members()))
+		for i, m := range v.Members() {
+			members[i] = M(m.Name, integralFloats(m.Value))
 		}
 		return Dict(members...)
 	}
