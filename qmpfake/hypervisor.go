@@ -55,6 +55,8 @@ type Machine struct {
 	name string
 	p    rt.Process
 	sim  *sim.Machine
+	// driver is the chardev of the driver's monitor.
+	driver *chardev
 }
 
 // Sim is the simulator, for guest I/O; call it in a task of Process.
@@ -76,6 +78,7 @@ func (hv *Hypervisor) Launch(spec machine.Spec) (*Machine, error) {
 		m.sim, err = sim.New(p, hv.view(p), spec, sim.Options{
 			Crash: hv.opts.Crash, Schema: hv.opts.Schema, Output: hv.opts.Output,
 		})
+		m.driver = newChardev(p, m.serve)
 	})
 	if err == nil {
 		err = called
@@ -105,23 +108,46 @@ func (hv *Hypervisor) Machine(name string) *Machine {
 // Kill ends the machine as SIGKILL does: its images are what their files hold.
 func (m *Machine) Kill() { m.p.Kill() }
 
-// Dial opens a monitor connection for a task of the process from; it is closed
-// when either process dies. Every connection is a monitor of its own, as if it had
-// a chardev to itself.
+// Dial opens a monitor of its own for a task of the process from, as if QEMU had
+// one more chardev: the harness looks through it while the driver has its own. The
+// connection is closed when either process dies.
 func (m *Machine) Dial(from rt.Process) (qmp.Conn, error) {
-	if !m.p.Alive() {
+	client, server, err := m.pipe(from)
+	if err != nil {
+		return nil, err
+	}
+	m.p.Go("qmp", func() { m.serve(server) })
+	return client, nil
+}
+
+// DialDriver connects to the driver's chardev. It takes one client at a time: a
+// second connection is made, but not greeted before the first one ends ({04}).
+func (m *Machine) DialDriver(from rt.Process) (qmp.Conn, error) {
+	client, server, err := m.pipe(from)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.p.Call("qmp-accept", func() { m.driver.connect(server) }); err != nil {
 		return nil, machine.ErrNotRunning
 	}
-	client, server := qmp.NewPipe(m.hv.world.Kernel(), qmp.PipeOptions{Name: "qmp-" + m.name, Wire: m.hv.opts.Wire})
+	return client, nil
+}
+
+func (m *Machine) pipe(from rt.Process) (client, server *qmp.PipeEnd, err error) {
+	if !m.p.Alive() {
+		return nil, nil, machine.ErrNotRunning
+	}
+	client, server = qmp.NewPipe(m.hv.world.Kernel(), qmp.PipeOptions{Name: "qmp-" + m.name, Wire: m.hv.opts.Wire})
 	client.Bind(from)
 	server.Bind(m.p)
-	m.p.Go("qmp", func() {
-		Serve(m.sim, server)
-		if m.sim.Gone() {
-			m.p.Kill() // quit: the process exits
-		}
-	})
-	return client, nil
+	return client, server, nil
+}
+
+func (m *Machine) serve(conn qmp.Conn) {
+	Serve(m.sim, conn)
+	if m.sim.Gone() {
+		m.p.Kill() // quit: the process exits
+	}
 }
 
 // For is the hypervisor as one process uses it: connections that it dials die with
@@ -158,8 +184,8 @@ type handle struct {
 	from rt.Process
 }
 
-// Dial opens a new monitor connection.
-func (h *handle) Dial() (qmp.Conn, error) { return h.m.Dial(h.from) }
+// Dial connects to the driver's monitor.
+func (h *handle) Dial() (qmp.Conn, error) { return h.m.DialDriver(h.from) }
 
 // Kill ends the machine at once.
 func (h *handle) Kill() error {

@@ -1,6 +1,8 @@
 package qmpfake_test
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"fleece/qmp"
 	"fleece/qmpfake"
 	"fleece/rt"
+	"fleece/rt/realrt"
 	"fleece/rt/simrt"
 	"fleece/sim"
 )
@@ -133,14 +136,13 @@ func (c *client) pushBoth(size int64) {
 const mib = 1 << 20
 
 // pushCycle is a whole full push backup of two disks with a checkpoint.
-func pushCycle(t testing.TB, w *simrt.World, schema *qmp.Schema, check func(host.Host)) {
+func pushCycle(t testing.TB, w rt.World, me rt.Process, opts qmpfake.Options, check func(host.Host)) {
 	k := memhost.New(w.Kernel(), memhost.Options{})
 	if err := k.MkdirAll("/img"); err != nil {
 		t.Fatal(err)
 	}
-	me := w.Spec()
 	h := k.View(me)
-	hv, err := qmpfake.NewHypervisor(w, func(p rt.Process) host.Host { return k.View(p) }, qmpfake.Options{Schema: schema})
+	hv, err := qmpfake.NewHypervisor(w, func(p rt.Process) host.Host { return k.View(p) }, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +192,9 @@ func TestHypervisor_RunsAFullPushBackupOfTwoDisks(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	r := simrt.Run(simrt.Options{KeepLog: true}, func(w *simrt.World) { pushCycle(t, w, schema, func(h host.Host) { dumpImages(t, h, dir) }) })
+	r := simrt.Run(simrt.Options{KeepLog: true}, func(w *simrt.World) {
+		pushCycle(t, w, w.Spec(), qmpfake.Options{Schema: schema}, func(h host.Host) { dumpImages(t, h, dir) })
+	})
 	if r.Failure != nil {
 		t.Fatalf("%+v", r.Failure)
 	}
@@ -234,6 +238,86 @@ func qemuImg(t testing.TB, args ...string) {
 	}
 }
 
+// dice is a chooser that takes unlikely turns; it is a function of its seed.
+type dice struct{ state uint64 }
+
+func (d *dice) next(n int) int {
+	d.state += 0x9e3779b97f4a7c15
+	z := d.state
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return int((z ^ z>>31) % uint64(n))
+}
+
+func (d *dice) Pick(p *simrt.Point) int                  { return d.next(p.Len()) }
+func (d *dice) Data(_ *simrt.Point, _ string, n int) int { return d.next(n) }
+
+func TestHypervisor_RunsAPushBackupUnderAnySchedule(t *testing.T) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := simrt.NewPool(0)
+	defer pool.Close()
+	for seed := range uint64(40) {
+		run := func(wire bool) simrt.Result {
+			return simrt.Run(simrt.Options{Pool: pool, Chooser: &dice{seed}}, func(w *simrt.World) {
+				pushCycle(t, w, w.Spec(), qmpfake.Options{Schema: schema, Wire: wire}, func(h host.Host) { compareImages(t, w, h, schema) })
+			})
+		}
+		r := run(false)
+		if r.Failure != nil {
+			t.Fatalf("seed %d: %+v", seed, r.Failure)
+		}
+		if again := run(true); again.Hash != r.Hash {
+			t.Fatalf("seed %d: the same choices gave another run over bytes", seed)
+		}
+	}
+}
+
+// compareImages opens the four images with one more machine and reads them.
+func compareImages(t testing.TB, w *simrt.World, h host.Host, schema *qmp.Schema) {
+	spec := machine.Spec{Name: "look"}
+	for _, name := range []string{"disk1", "disk2", "full3", "full4"} {
+		spec.Nodes = append(spec.Nodes, storage("s-"+name, "/img/"+name+".qcow2"), format(name, "s-"+name))
+		spec.Devices = append(spec.Devices, machine.Device{Driver: "virtio-blk-pci", ID: name, Drive: name})
+	}
+	p := w.NewProcess("look")
+	_ = p.Call("look", func() {
+		m, err := sim.New(p, h, spec, sim.Options{Schema: schema})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, pair := range [][2]string{{"disk1", "full3"}, {"disk2", "full4"}} {
+			a, b := make([]byte, 16*mib), make([]byte, 16*mib)
+			if err := errors.Join(m.GuestRead(pair[0], 0, a), m.GuestRead(pair[1], 0, b)); err != nil {
+				t.Error(err)
+			}
+			if !bytes.Equal(a, b) {
+				t.Errorf("%s is not a copy of %s", pair[1], pair[0])
+			}
+		}
+	})
+	p.Kill()
+}
+
+func TestHypervisor_RunsOnGoroutines(t *testing.T) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := realrt.NewWorld()
+	me := w.NewProcess("spec")
+	dir := t.TempDir()
+	if err := me.Call("main", func() {
+		pushCycle(t, w, me, qmpfake.Options{Schema: schema}, func(h host.Host) { dumpImages(t, h, dir) })
+	}); err != nil {
+		t.Fatal(err)
+	}
+	qemuImg(t, "compare", dir+"/disk1.qcow2", dir+"/full3.qcow2")
+}
+
 func BenchmarkPushCycle(b *testing.B) {
 	schema, err := qmp.LoadSchema()
 	if err != nil {
@@ -243,7 +327,7 @@ func BenchmarkPushCycle(b *testing.B) {
 	defer pool.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		r := simrt.Run(simrt.Options{Pool: pool}, func(w *simrt.World) { pushCycle(b, w, schema, nil) })
+		r := simrt.Run(simrt.Options{Pool: pool}, func(w *simrt.World) { pushCycle(b, w, w.Spec(), qmpfake.Options{Schema: schema}, nil) })
 		if r.Failure != nil {
 			b.Fatalf("%+v", r.Failure)
 		}

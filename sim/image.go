@@ -66,7 +66,39 @@ type image struct {
 	headerDirty bool
 
 	scratch []segment
-	buf     []byte
+	moved   []segment
+	// The machine's memory, or for an image in another image its own.
+	memory *imageMemory
+}
+
+// imageMemory is what operations of an image use for their own duration. All
+// images of a machine may share it, since one operation runs at a time, but not an
+// image that lies inside another.
+type imageMemory struct {
+	metadata []byte
+	cow      reader // the rest of a cluster that is written in part
+}
+
+func memoryFor(file *node) *imageMemory {
+	if file.m == nil {
+		return &imageMemory{}
+	}
+	for n := file; n != nil; n = n.child("file") {
+		if n.image() != nil {
+			return &imageMemory{}
+		}
+	}
+	return &file.m.images
+}
+
+// bytes is n bytes to build or read metadata in, until the next call for any image
+// with the same memory.
+func (img *image) bytes(n int64) []byte {
+	buf := &img.memory.metadata
+	if int64(len(*buf)) < n {
+		*buf = make([]byte, max(n, qcow2HeaderMax))
+	}
+	return (*buf)[:n]
 }
 
 func (img *image) clusterSize() int64 { return 1 << img.bits }
@@ -79,10 +111,7 @@ func (img *image) perRefBlock() int64 { return 1 << (img.bits + 3 - qcow2Refcoun
 
 // meta reads metadata; what is beyond the end of the file reads as zero.
 func (img *image) meta(off, n int64) ([]byte, error) {
-	if int64(cap(img.buf)) < n {
-		img.buf = make([]byte, n)
-	}
-	p := img.buf[:n]
+	p := img.bytes(n)
 	return p, img.file.readFull(p, off)
 }
 
@@ -91,7 +120,7 @@ func isQcow2(head []byte) bool { return binary.BigEndian.Uint32(head) == qcow2Ma
 
 // openImage reads the metadata of an image.
 func openImage(file *node) (*image, *qmp.ReplyError) {
-	img := &image{file: file}
+	img := &image{file: file, memory: memoryFor(file)}
 	head, err := img.meta(0, qcow2HeaderMax)
 	if err != nil {
 		return nil, ioError("Could not read qcow2 header", err)

@@ -49,7 +49,7 @@ func createImage(file *node, o imageOptions) error {
 		return err
 	}
 	img := &image{
-		file: file, version: o.version, size: o.size,
+		file: file, memory: memoryFor(file), version: o.version, size: o.size,
 		backingFile: o.backingFile, backingFormat: o.backingFormat,
 		refTable: 1, refTableLen: 1, refBlocks: []int64{2},
 		l1Entries: o.l1Bytes() / 8, headerDirty: true,

@@ -31,10 +31,7 @@ func (img *image) flush() error {
 
 // metaOut returns a zeroed buffer of n bytes for metadata.
 func (img *image) metaOut(n int64) []byte {
-	if int64(cap(img.buf)) < n {
-		img.buf = make([]byte, n)
-	}
-	p := img.buf[:n]
+	p := img.bytes(n)
 	clear(p)
 	return p
 }

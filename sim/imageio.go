@@ -99,11 +99,12 @@ func (img *image) allocate(backing *node, r mapRun, off, n int64) (mapRun, int64
 
 // allocatePart allocates one cluster that is written in part: copy on write.
 func (img *image) allocatePart(backing *node, r mapRun, off, n int64) (mapRun, int64, error) {
-	var rd reader
+	rd := &img.memory.cow
+	rd.reset()
 	was, start := r, r.g<<img.bits
 	inherits := r.kind == mapNone && backing != nil
 	if inherits {
-		if err := readShort(&rd, backing, start, img.clusterSize()); err != nil {
+		if err := readShort(rd, backing, start, img.clusterSize()); err != nil {
 			return r, 0, err
 		}
 	}
@@ -111,7 +112,8 @@ func (img *image) allocatePart(backing *node, r mapRun, off, n int64) (mapRun, i
 	r, err := img.allocateData(r)
 	if err == nil && len(rd.segs) > 0 {
 		host := r.host << img.bits
-		moved := cut(nil, rd.segs, start, img.clusterSize(), host-start)
+		moved := cut(img.moved[:0], rd.segs, start, img.clusterSize(), host-start)
+		img.moved = moved
 		if err = img.file.writeSegments(host, img.clusterSize(), moved); err != nil {
 			img.takeBack(was, r)
 		}

@@ -67,8 +67,9 @@ type Machine struct {
 	guestIO  int // requests of devices
 	nodeIDs  int // counter of generated node names
 	gone     bool
-	// Memory that is used again: for readFull, for metadata, for chunks.
+	// Memory that is used again: for readFull, for loading metadata, for chunks.
 	full, meta, chunks reader
+	images             imageMemory
 }
 
 // runState is QEMU's RunState as far as a machine without a guest gets.
