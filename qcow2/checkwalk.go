@@ -102,7 +102,6 @@ func (c *Checker) walkEntry(v uint64, at int64) {
 	}
 	if !h.aligned(host) {
 		c.fault(at, 8, "the data is not at the beginning of a cluster")
-		return
 	}
 	if v&flagZero == 0 || h.ExtendedL2() {
 		c.report.Clusters++

@@ -144,12 +144,13 @@ func (c *Checker) compareSpan(s span, end int64) error {
 	return nil
 }
 
-// right reports whether a refcount is what the uses of a cluster demand. The
-// copied flag stands for a refcount of exactly 1.
+// right reports whether a refcount is what the uses of a cluster demand.
 func right(s span, stored uint64) bool {
-	if stored != uint64(s.uses) {
-		return false
-	}
+	return stored == uint64(s.uses) && rightFlag(s, stored)
+}
+
+// rightFlag: the copied flag stands for a stored refcount of exactly 1.
+func rightFlag(s span, stored uint64) bool {
 	if stored == 1 {
 		return s.plain == 0
 	}
@@ -158,13 +159,15 @@ func right(s span, stored uint64) bool {
 
 func (c *Checker) mismatch(s span, stored uint64) {
 	offset, length := s.from<<c.header.ClusterBits, (s.to-s.from)<<c.header.ClusterBits
-	switch uses := uint64(s.uses); {
-	case length == 0:
-	case stored > uses:
+	if length == 0 {
+		return
+	}
+	if uses := uint64(s.uses); stored > uses {
 		c.leak(offset, length, fmt.Sprintf("refcount %d, used %d times", stored, uses))
-	case stored < uses:
+	} else if stored < uses {
 		c.fault(offset, length, fmt.Sprintf("refcount %d, used %d times", stored, uses))
-	default:
+	}
+	if !rightFlag(s, stored) {
 		c.fault(offset, length, fmt.Sprintf("the copied flag is wrong for refcount %d", stored))
 	}
 }
