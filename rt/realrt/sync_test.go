@@ -1,6 +1,7 @@
 package realrt
 
 import (
+	"runtime"
 	"testing"
 	"time"
 )
@@ -20,6 +21,7 @@ func TestWaitUntil_ReportsAWakeUpThatCameBeforeTheDeadline(t *testing.T) {
 		}()
 		for queued := false; !queued; { // until it stands in the queue
 			m.Unlock()
+			runtime.Gosched()
 			m.Lock()
 			c.mu.Lock()
 			queued = len(c.q) == 1
