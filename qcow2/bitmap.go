@@ -74,6 +74,9 @@ func (s *bitScan) end() {
 
 // scan feeds all dirty bits of b to s.
 func (r *Reader) scan(b BitmapInfo, s *bitScan) error {
+	if b.tableOffset >= r.src.size || b.tableEntries*8 > r.src.size-b.tableOffset {
+		return corrupt("bitmap_table_offset", b.entryOffset, uint64(b.tableOffset), "beyond the end of the file")
+	}
 	count := ceilDiv(r.header.Size, b.Granularity)
 	per := 8 * r.header.ClusterSize()
 	table := make([]byte, min(b.tableEntries, ceilDiv(count, per))*8)

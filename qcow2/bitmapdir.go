@@ -45,7 +45,7 @@ func readDirectory(src source, h *Header, list []BitmapInfo) ([]BitmapInfo, erro
 	}
 	at := int64(0)
 	for ; at < int64(len(dir)); at = pad8(at) {
-		b, n, err := parseBitmap(src, h, dir[at:], h.bitmapDirOffset+at)
+		b, n, err := parseBitmap(h, dir[at:], h.bitmapDirOffset+at)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func readDirectory(src source, h *Header, list []BitmapInfo) ([]BitmapInfo, erro
 
 // parseBitmap decodes the entry at the beginning of p, which is at offset at of
 // the file, and returns its length without the padding.
-func parseBitmap(src source, h *Header, p []byte, at int64) (b BitmapInfo, n int64, err error) {
+func parseBitmap(h *Header, p []byte, at int64) (b BitmapInfo, n int64, err error) {
 	if len(p) < bitmapEntryBytes {
 		return b, 0, corrupt("bitmap directory entry", at, uint64(len(p)), "cut off by the end of the directory")
 	}
@@ -97,11 +97,11 @@ func parseBitmap(src source, h *Header, p []byte, at int64) (b BitmapInfo, n int
 		Auto:        flags&bitmapAuto != 0, InUse: flags&bitmapInUse != 0,
 		entryOffset: at, tableEntries: int64(entries),
 	}
-	return b, bitmapEntryBytes + name, b.setTable(src, h, table)
+	return b, bitmapEntryBytes + name, b.setTable(h, table)
 }
 
 // setTable checks where the bitmap table is, and whether it fits the disk.
-func (b *BitmapInfo) setTable(src source, h *Header, offset uint64) error {
+func (b *BitmapInfo) setTable(h *Header, offset uint64) error {
 	at := b.entryOffset
 	if offset == 0 || offset > math.MaxInt64 || !h.aligned(int64(offset)) {
 		return corrupt("bitmap_table_offset", at, offset, "not at the beginning of a cluster of its own")
@@ -117,9 +117,6 @@ func (b *BitmapInfo) setTable(src source, h *Header, offset uint64) error {
 	// QEMU resizes no stored bitmap; one that is in use is never loaded.
 	if b.tableEntries == 0 || !b.InUse && b.tableEntries != ceilDiv(bytes, h.ClusterSize()) {
 		return corrupt("bitmap_table_size", at+8, uint64(b.tableEntries), "does not fit the virtual size")
-	}
-	if b.tableOffset >= src.size || b.tableEntries*8 > src.size-b.tableOffset {
-		return corrupt("bitmap_table_offset", at, offset, "beyond the end of the file")
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"fleece/qcow2"
 )
 
-// parts are offsets in a file that everything(16) is written to.
+// parts are offsets in a file with bitmaps that Write made.
 type parts struct{ l1, l2, refTable, refBlock, dir, table int64 }
 
 func partsOf(m *memory) (p parts) {
@@ -48,13 +48,13 @@ var damages = []struct {
 	{"data over data", func(m *memory, p parts) { m.set(p.l2, uint64(m.get(p.l2+5*8))) }, 2, 1, false},
 	{"data over data, counted", func(m *memory, p parts) {
 		other := m.get(p.l2 + 5*8)
-		m.set16(p.refBlock+2*(m.get(p.l2)&0x00fffffffffffe00>>16), 0)
-		m.set16(p.refBlock+2*(other&0x00fffffffffffe00>>16), 2)
+		m.set16(p.refBlock+2*(m.get(p.l2)&0x00fffffffffffe00>>m.b[23]), 0)
+		m.set16(p.refBlock+2*(other&0x00fffffffffffe00>>m.b[23]), 2)
 		m.set(p.l2, uint64(other)&^(1<<63))
 		m.flip(p.l2+5*8, 63)
 	}, 1, 0, true},
 	{"data over the refcount block", func(m *memory, p parts) { m.set(p.l2, uint64(p.refBlock)|1<<63) }, 2, 1, false},
-	{"data beyond the end", func(m *memory, p parts) { m.set(p.l2, uint64(len(m.b)+65536)|1<<63) }, 1, 1, false},
+	{"data beyond the end", func(m *memory, p parts) { m.set(p.l2, uint64(len(m.b)+1<<m.b[23])|1<<63) }, 1, 1, false},
 	// It reaches into the next cluster, which is then used twice.
 	{"data that is not aligned", func(m *memory, p parts) { m.set(p.l2, uint64(m.get(p.l2)+512)) }, 3, 0, false},
 	{"reserved bits in L2", func(m *memory, p parts) { m.flip(p.l2, 60) }, 1, 0, false},
@@ -63,7 +63,7 @@ var damages = []struct {
 }
 
 // last is the number of the last cluster of the file.
-func last(m *memory) int64 { return int64(len(m.b))>>16 - 1 }
+func last(m *memory) int64 { return int64(len(m.b))>>m.b[23] - 1 }
 
 func TestCheckFindsDamage(t *testing.T) {
 	for _, d := range damages {

@@ -95,9 +95,6 @@ func (c *Checker) walkEntry(v uint64, at int64) {
 	}
 	host := int64(v & offsetMask)
 	if host == 0 {
-		if v&flagCopied != 0 {
-			c.fault(at, 8, "the copied flag is set without a cluster")
-		}
 		return
 	}
 	if !h.aligned(host) {
@@ -138,8 +135,9 @@ func (c *Checker) walkBitmaps() (err error) {
 }
 
 func (c *Checker) walkBitmapTable(b *BitmapInfo) error {
-	for done := int64(0); done < b.tableEntries*8; done += int64(len(c.buf)) {
-		c.buf = grow(c.buf, min(b.tableEntries*8-done, chunkBytes))
+	length := min(b.tableEntries*8, pad8(max(c.src.size-b.tableOffset, 0)))
+	for done := int64(0); done < length; done += int64(len(c.buf)) {
+		c.buf = grow(c.buf, min(length-done, chunkBytes))
 		if err := c.src.read(c.buf, b.tableOffset+done, "a bitmap table"); err != nil {
 			return err
 		}

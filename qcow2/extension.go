@@ -18,11 +18,11 @@ func (h *Header) parseVariable(p []byte) error {
 	}
 	for at := h.length; at+8 <= end; {
 		kind, n := binary.BigEndian.Uint32(p[at:]), int64(binary.BigEndian.Uint32(p[at+4:]))
+		if n > end-at-8 { // of the closing one too, as QEMU does
+			return beyond("header extension length", at+4, uint64(n), uint64(end-at-8))
+		}
 		if kind == extEnd {
 			return nil
-		}
-		if n > end-at-8 {
-			return beyond("header extension length", at+4, uint64(n), uint64(end-at-8))
 		}
 		if err := h.extension(kind, p[at+8:at+8+n], at+8); err != nil {
 			return err

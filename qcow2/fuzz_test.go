@@ -8,33 +8,31 @@ import (
 	"fleece/qcow2"
 )
 
-// seeds are valid images and some that are damaged in each of the known ways.
+// seeds are valid images and some that are damaged in each of the known ways,
+// a few KiB each.
 func seeds(f *testing.F) {
-	for _, bits := range []uint{9, 12, 16} {
-		img := everything(bits)
-		if bits == 16 {
-			img.Runs = img.Runs[1:2] // tables without much data
-		}
-		f.Add(written(f, img).b)
+	add := func(img *qcow2.Image, do func(m *memory)) {
+		m := written(f, img)
+		do(m)
+		f.Add(m.b[:min(len(m.b), 20<<10)])
 	}
-	backed := &qcow2.Image{Size: 1 << 44, ClusterBits: 21, BackingFile: "/base", BackingFormat: "raw"}
-	f.Add(written(f, backed).b[:3<<21])
-	for _, bits := range []uint{9, 12} {
-		for _, d := range damages {
-			m := written(f, everything(bits))
-			if int64(len(m.b))>>16 > 0 {
-				continue // damage is made for other clusters
-			}
-			d.do(m, partsOf(m))
-			f.Add(m.b)
-		}
-		m := written(f, everything(bits))
-		m.set(72, 1<<4) // extended L2 entries
-		f.Add(m.b)
-		m = written(f, everything(bits))
-		m.set(partsOf(m).l2, 1<<62|1<<50) // a compressed cluster
-		f.Add(m.b)
+	none := func(*memory) {}
+	small := everything(9)
+	small.Runs, small.Bitmaps = small.Runs[:2], small.Bitmaps[:3]
+	add(small, none)
+	add(&qcow2.Image{Size: 1 << 30, ClusterBits: 9, BackingFile: "/base", BackingFormat: "raw"}, none)
+	add(&qcow2.Image{Size: 1 << 44, ClusterBits: 21}, none)
+	add(&qcow2.Image{Size: 5 << 12, ClusterBits: 12, Runs: []qcow2.Run{{Length: 5 << 12, Kind: qcow2.Zero}}}, none)
+	for _, d := range damages {
+		add(small, func(m *memory) { d.do(m, partsOf(m)) })
 	}
+	add(small, func(m *memory) { m.set(72, 1<<4); m.b[23] = 14 })                 // extended L2 entries
+	add(small, func(m *memory) { m.set(partsOf(m).l2, 1<<62|1<<61|64) })          // a compressed cluster
+	add(small, func(m *memory) { m.set(partsOf(m).table, 1) })                    // all ones
+	add(small, func(m *memory) { m.b[7] = 2 })                                    // version 2
+	add(small, func(m *memory) { m.set(88, 0) })                                  // bitmaps ignored
+	add(small, func(m *memory) { m.b[99] = 0; m.b[23] = 21; m.b[59] = 1 })        // other counts, other clusters
+	add(small, func(m *memory) { m.set(partsOf(m).l1+8, uint64(partsOf(m).l2)) }) // a shared L2 table
 }
 
 // A reader may take this much memory besides a multiple of the file: tables and
@@ -44,7 +42,7 @@ const fuzzMemoryMax = 48 << 20
 func FuzzOpen(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, image []byte) {
-		if len(image) > 1<<20 {
+		if len(image) > 1<<18 {
 			t.Skip("no more is learned from large files")
 		}
 		var before, after runtime.MemStats

@@ -177,18 +177,26 @@ func sameImage(t tb, r *qcow2.Reader, img *qcow2.Image) {
 	}
 }
 
-// sameContent reads the run and a little around it.
+// sameContent reads the run; of zeros, only the beginning and the end.
 func sameContent(t tb, r *qcow2.Reader, run qcow2.Run) {
 	t.Helper()
-	got := make([]byte, run.Length)
-	n, err := r.ReadAt(got, run.Offset)
-	if n != len(got) || err != nil && err != io.EOF {
-		t.Fatalf("read %d of %d at %d: %v", n, len(got), run.Offset, err)
-	}
-	want := make([]byte, run.Length)
-	copy(want, run.Data)
-	if !bytes.Equal(got, want) {
-		t.Fatalf("content of the run at %d differs", run.Offset)
+	const most = 16 << 20
+	for _, off := range []int64{0, max(run.Length-most, 0)} {
+		got := make([]byte, min(run.Length, most))
+		n, err := r.ReadAt(got, run.Offset+off)
+		if n != len(got) || err != nil && err != io.EOF {
+			t.Fatalf("read %d of %d at %d: %v", n, len(got), run.Offset+off, err)
+		}
+		want := make([]byte, len(got))
+		if off < int64(len(run.Data)) {
+			copy(want, run.Data[off:])
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("content of the run at %d differs", run.Offset)
+		}
+		if run.Length <= most {
+			break
+		}
 	}
 }
 
