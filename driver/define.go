@@ -1,0 +1,225 @@
+package driver
+
+import (
+	"fmt"
+	"hash/fnv"
+
+	"fleece/driver/domaindef"
+	"fleece/host"
+	"fleece/virt"
+)
+
+// DomainDefineXML defines a domain, or replaces the definition of one with the
+// same name and UUID; a running domain uses it from its next start.
+func (drv *Driver) DomainDefineXML(xml string) (virt.DomainID, error) {
+	def, err := domaindef.Parse(xml)
+	if err != nil {
+		return virt.DomainID{}, err
+	}
+	if def.UUID != "" {
+		if err := drv.checkUUID(def); err != nil {
+			return virt.DomainID{}, err
+		}
+	}
+	d := drv.get(def.Name, true)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id, err := d.define(def)
+	if err != nil && d.definition() == nil {
+		drv.drop(d)
+	}
+	return id, err
+}
+
+// checkUUID refuses a UUID that another domain has.
+func (drv *Driver) checkUUID(def *domaindef.Domain) error {
+	for _, o := range drv.all() {
+		if o.name == def.Name {
+			continue
+		}
+		o.mu.Lock()
+		other := o.definition()
+		o.mu.Unlock()
+		if other != nil && other.UUID == def.UUID {
+			return virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU,
+				"domain '%s' is already defined with uuid %s", o.name, def.UUID)
+		}
+	}
+	return nil
+}
+
+func (d *domain) define(def *domaindef.Domain) (virt.DomainID, error) {
+	if old := d.definition(); old != nil {
+		if def.UUID == "" {
+			def.WithUUID(old.UUID)
+		}
+		if old.UUID != def.UUID {
+			return virt.DomainID{}, virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU,
+				"domain '%s' already exists with uuid %s", d.name, old.UUID)
+		}
+	}
+	if def.UUID == "" {
+		def.WithUUID(d.newUUID())
+	}
+	if err := d.keepLive(); err != nil {
+		return virt.DomainID{}, err
+	}
+	if err := d.drv.write(d.drv.configPath(d.name), def.XML(-1)); err != nil {
+		return virt.DomainID{}, err
+	}
+	d.def = def
+	if d.stored.Transient {
+		d.stored.Transient = false
+		d.trySave()
+	}
+	d.drv.emit(virt.LifecycleEvent{Domain: d.id(), Event: virt.DOMAIN_EVENT_DEFINED})
+	return d.id(), nil
+}
+
+// keepLive stores the definition of the run before the persistent one becomes
+// another.
+func (d *domain) keepLive() error {
+	if d.run == nil || d.live != d.def {
+		return nil
+	}
+	return d.drv.write(d.drv.livePath(d.name), d.live.XML(-1))
+}
+
+func (drv *Driver) write(name, text string) error {
+	if err := host.WriteFileAtomic(drv.h, name, []byte(text), 0o600); err != nil {
+		return systemError(err, "cannot write file '%s'", name)
+	}
+	return nil
+}
+
+// newUUID makes a UUID of name and time: random enough, and the same in each
+// repetition of a simulated run.
+func (d *domain) newUUID() string {
+	h := fnv.New128a()
+	fmt.Fprintf(h, "%s %d", d.name, d.drv.p.Now().UnixNano())
+	b := h.Sum(nil)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// undefineFlags are libvirt's that need nothing done here (managed save, snapshot
+// metadata, NVRAM) and that for checkpoints.
+const undefineFlags = 1<<5 - 1
+
+// DomainUndefine removes a definition. A running domain goes on and is forgotten
+// when it stops. Checkpoints of an inactive domain stand in the way (E241) unless
+// CHECKPOINTS_METADATA is given; their bitmaps stay in the images.
+func (drv *Driver) DomainUndefine(id virt.DomainID, flags virt.DomainUndefineFlags) error {
+	d, err := drv.find(id)
+	if err != nil {
+		return err
+	}
+	defer d.mu.Unlock()
+	if bits := uint32(flags) &^ undefineFlags; bits != 0 {
+		return virt.UnsupportedFlags(bits, "qemuDomainUndefineFlags")
+	}
+	if d.def == nil {
+		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot undefine transient domain")
+	}
+	if n := d.tree.Len(); n > 0 && d.run == nil && flags&virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA == 0 {
+		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot delete inactive domain with %d checkpoints", n)
+	}
+	if err := d.undefine(); err != nil {
+		return err
+	}
+	drv.emit(virt.LifecycleEvent{Domain: id, Event: virt.DOMAIN_EVENT_UNDEFINED})
+	return nil
+}
+
+func (d *domain) undefine() error {
+	drv := d.drv
+	if d.run != nil {
+		if err := d.keepLive(); err != nil {
+			return err
+		}
+		d.stored.Transient = true
+		if err := d.save(); err != nil {
+			d.stored.Transient = false
+			return err
+		}
+	}
+	if err := drv.remove(drv.configPath(d.name)); err != nil {
+		return systemError(err, "cannot remove config %s", drv.configPath(d.name))
+	}
+	d.def = nil
+	if d.run == nil {
+		d.forget()
+	}
+	return nil
+}
+
+// forget removes all that is stored of a domain that is neither defined nor
+// running, checkpoints included, and the domain.
+func (d *domain) forget() {
+	drv := d.drv
+	for _, c := range d.tree.All() {
+		d.dropCheckpoint(c.Name)
+	}
+	if d.tree.Len() > 0 {
+		d.removeNoted(d.checkpointDir())
+	}
+	d.removeNoted(drv.statePath(d.name))
+	d.removeNoted(drv.livePath(d.name))
+	drv.drop(d)
+}
+
+// DomainLookupByName finds a domain; 42 if there is none.
+func (drv *Driver) DomainLookupByName(name string) (virt.DomainID, error) {
+	if d := drv.get(name, false); d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.definition() != nil {
+			return d.id(), nil
+		}
+	}
+	return virt.DomainID{}, virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU, "no domain with matching name '%s'", name)
+}
+
+// DomainLookupByUUID finds a domain; 42 if there is none.
+func (drv *Driver) DomainLookupByUUID(uuid string) (virt.DomainID, error) {
+	for _, d := range drv.all() {
+		d.mu.Lock()
+		def, id := d.definition(), d.id()
+		d.mu.Unlock()
+		if def != nil && def.UUID == uuid {
+			return id, nil
+		}
+	}
+	return virt.DomainID{}, virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU, "no domain with matching uuid '%s'", uuid)
+}
+
+// ListAllDomains lists domains by name. Of each group of filters, both or none
+// mean no filter.
+func (drv *Driver) ListAllDomains(flags virt.ListAllDomainsFlags) ([]virt.DomainID, error) {
+	const known = virt.CONNECT_LIST_DOMAINS_ACTIVE | virt.CONNECT_LIST_DOMAINS_INACTIVE |
+		virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT | virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT
+	if bits := flags &^ known; bits != 0 {
+		return nil, virt.UnsupportedFlags(uint32(bits), "qemuConnectListAllDomains")
+	}
+	ids := []virt.DomainID{}
+	for _, d := range drv.all() {
+		d.mu.Lock()
+		if d.definition() != nil &&
+			passes(flags, virt.CONNECT_LIST_DOMAINS_ACTIVE, virt.CONNECT_LIST_DOMAINS_INACTIVE, d.run != nil) &&
+			passes(flags, virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT, virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT, d.tree.Len() > 0) {
+			ids = append(ids, d.id())
+		}
+		d.mu.Unlock()
+	}
+	return ids, nil
+}
+
+func passes(flags, yes, no virt.ListAllDomainsFlags, value bool) bool {
+	switch flags & (yes | no) {
+	case yes:
+		return value
+	case no:
+		return !value
+	}
+	return true
+}

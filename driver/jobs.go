@@ -1,0 +1,101 @@
+package driver
+
+import (
+	"time"
+
+	"fleece/virt"
+)
+
+// jobKind is a sync job (virDomainJob).
+type jobKind uint8
+
+const (
+	jobNone jobKind = iota
+	jobQuery
+	jobDestroy
+	jobSuspend
+	jobModify
+	jobAbort
+	jobNested // a command of the async job
+)
+
+// jobs is the job state of a domain. The domain's lock protects it.
+type jobs struct {
+	active jobKind
+	api    string // whose job it is, for the error text
+	// async is the job "backup", from Begin until the copying is over. All sync
+	// jobs are allowed meanwhile.
+	async bool
+	// asyncAPI is the call that runs the async job; "" once it has returned.
+	asyncAPI string
+	// asyncAbort says that AbortJob was called while Begin still prepared.
+	asyncAbort bool
+}
+
+// begin takes a sync job; it waits for another one at most JobWait, then 68
+// (E165). The domain may have stopped or gone when it returns.
+func (d *domain) begin(kind jobKind, api string) error {
+	return d.acquire(kind, api, false)
+}
+
+// beginAsync takes the async job "backup"; E164.
+func (d *domain) beginAsync(api string) error {
+	if err := d.acquire(jobNone, api, true); err != nil {
+		return err
+	}
+	d.jobs.async, d.jobs.asyncAPI, d.jobs.asyncAbort = true, api, false
+	return nil
+}
+
+func (d *domain) acquire(kind jobKind, api string, async bool) error {
+	var deadline time.Time
+	for d.blocked(async) {
+		if deadline.IsZero() {
+			deadline = d.drv.p.Now().Add(d.drv.cfg.JobWait)
+		}
+		if !d.cond.WaitUntil(deadline) && d.blocked(async) {
+			return d.lockTimeout(async)
+		}
+	}
+	if kind != jobNone {
+		d.jobs.active, d.jobs.api = kind, api
+	}
+	return nil
+}
+
+func (d *domain) blocked(async bool) bool {
+	return d.jobs.active != jobNone || async && d.jobs.async
+}
+
+// take is begin without a time-out, for what must be done in any case.
+func (d *domain) take(kind jobKind, api string) {
+	for d.jobs.active != jobNone {
+		d.cond.Wait()
+	}
+	d.jobs.active, d.jobs.api = kind, api
+}
+
+// end gives the sync job back.
+func (d *domain) end() {
+	d.jobs.active, d.jobs.api = jobNone, ""
+	d.cond.Broadcast()
+}
+
+// endAsync gives the async job back.
+func (d *domain) endAsync() {
+	d.jobs.async, d.jobs.asyncAPI = false, ""
+	d.cond.Broadcast()
+}
+
+// lockTimeout names the call that holds the lock, if there is one.
+func (d *domain) lockTimeout(async bool) error {
+	holder := d.jobs.api
+	if async && d.jobs.async {
+		holder = d.jobs.asyncAPI
+	}
+	if holder == "" {
+		return virt.Errorf(virt.ERR_OPERATION_TIMEOUT, virt.FROM_NONE, "cannot acquire state change lock")
+	}
+	return virt.Errorf(virt.ERR_OPERATION_TIMEOUT, virt.FROM_NONE,
+		"cannot acquire state change lock (held by monitor=%s)", holder)
+}
