@@ -232,11 +232,8 @@ func (b *backup) endBitmap(failed bool) {
 // dropFilter takes the filter out of the graph when no request is inside it.
 func (b *backup) dropFilter() {
 	m := b.job.m
-	m.drains++
-	for m.guestIO > 0 {
-		m.io.Wait()
-	}
-	m.drains--
+	section := m.drain(b.filter) // other jobs above it show this
+	defer section.end()
 	b.copy.closed = true
 	for _, e := range b.edges {
 		_ = e.detach()
@@ -244,5 +241,4 @@ func (b *backup) dropFilter() {
 	b.edges = nil
 	m.removeFilter(b.filter)
 	b.source.bitmaps.release(b.copy.bits)
-	m.io.Broadcast()
 }

@@ -85,18 +85,21 @@ func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
 	if c.maxChunk > 0 {
 		limit = min(limit, c.maxChunk&^(c.cluster-1))
 	}
-	if zero && lo+n >= c.length {
-		n = hi - lo
-	}
-	n &^= c.cluster - 1
+	// A task never goes on where the status changes (block_copy_block_status).
 	switch {
-	case zero && n >= limit && c.rate.speed == 0 && !guest:
-		// QEMU takes one chunk after the other; that no time passes between
-		// them cannot be seen, and a large empty disk costs nothing.
-		k.hi, k.zeroes = min(k.hi, lo+n), true
+	case lo+n >= c.length:
+		n = hi - lo
+	case n < c.cluster:
+		n, zero = c.cluster, false
 	default:
+		n &^= c.cluster - 1
+	}
+	k.hi, k.zeroes = min(k.hi, lo+n), zero
+	if !zero || c.rate.speed > 0 || guest {
+		// For zeroes QEMU takes one chunk after the other, too; that no time
+		// passes between them cannot be seen, and a large empty disk costs
+		// nothing.
 		k.hi = min(k.hi, lo+limit)
-		k.zeroes = zero && lo+n >= k.hi
 	}
 	c.bits.bits.remove(k.lo>>c.bits.shift, k.hi>>c.bits.shift)
 	c.inflight = append(c.inflight, k)

@@ -3,8 +3,9 @@ package sim
 // A drained section lets no new request start and waits for those in flight. Jobs
 // that run show it: each is paused and resumed, and says so (§0.1, §5.6).
 type drained struct {
-	m    *Machine
-	jobs []*job
+	m     *Machine
+	jobs  []*job
+	local bool // of one node
 }
 
 // drainBegin opens a section over the whole graph.
@@ -13,7 +14,7 @@ func (m *Machine) drainBegin() drained { return m.drain(nil) }
 // drain opens a section that holds the jobs which have n below them; nil stands
 // for every node.
 func (m *Machine) drain(n *node) drained {
-	d := drained{m: m}
+	d := drained{m: m, local: n != nil}
 	m.drains++
 	for _, j := range m.jobs {
 		if j.active() && j.blockJob && (n == nil || j.uses(n)) {
@@ -38,7 +39,11 @@ func (d *drained) hold(j *job) {
 // end closes the section.
 func (d *drained) end() {
 	d.m.drains--
-	for _, j := range d.jobs {
+	for i := range d.jobs {
+		j := d.jobs[i]
+		if d.local {
+			j = d.jobs[len(d.jobs)-1-i] // a node's parents are walked youngest first
+		}
 		j.resume()
 	}
 	d.m.io.Broadcast()

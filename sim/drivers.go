@@ -117,8 +117,9 @@ func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {
 	backing := d.n.backing()
 	switch {
 	case r.kind == mapData:
-		_, zero, part, err := d.img.file.drv.status(d.img.hostOffset(r, off), length)
-		return true, zero, part, err
+		// Clusters are filled when they are allocated: there QEMU finds no holes
+		// in the file, where this one leaves them.
+		return true, false, length, nil
 	case r.kind != mapNone:
 		return true, true, length, nil
 	case backing == nil || off >= backing.length():

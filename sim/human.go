@@ -165,7 +165,7 @@ func (m *Machine) doIO(n *node, r ioRequest) error {
 	case r.verb == "flush":
 		return n.flushDown()
 	case r.verb == "discard":
-		return m.through(n, r.off, r.n, func(n *node) error { return n.discard(r.off, r.n) })
+		return m.guestDiscard(n, r.off, r.n)
 	case r.verb == "write" && r.zero:
 		return m.through(n, r.off, r.n, func(n *node) error { return n.zero(r.off, r.n) })
 	case r.verb == "write":
