@@ -2,213 +2,175 @@ package virt
 
 import "fleece/rt"
 
+// domainsMax and checkpointsMax bound one list, as libvirt's remote protocol does
+// (REMOTE_DOMAIN_LIST_MAX, REMOTE_DOMAIN_CHECKPOINT_LIST_MAX; E030).
+const (
+	domainsMax     = 16384
+	checkpointsMax = 16384
+)
+
 // ConnOptions say how a connection reaches its driver.
 type ConnOptions struct {
-	// Runtime makes the connection's lock. Required.
+	// Runtime makes the connection's lock. Required. Tasks of several processes
+	// share a connection (the driver's dispatcher delivers events through it), so
+	// in a world of several processes this is its Kernel.
 	Runtime rt.Runtime
 	// ReadOnly refuses every call that changes something (29).
 	ReadOnly bool
 	// Invoke runs a driver call; nil runs it in the caller's task. A driver that
 	// is a process of its own supplies rt.Process.Call. An error of Invoke says
-	// that the driver went away: the call fails with code 39.
+	// that the driver went away: the call fails with code 38 and the text that
+	// libvirt's client has for a libvirtd that died (connectionLost); errors.Is
+	// finds the error of Invoke as well.
 	Invoke func(name string, f func()) error
-	// OnError is called once for every error that a call of this connection
-	// returns (§1.3).
+	// OnError is called exactly once for every error that a call of this
+	// connection returns, bad handles apart: those belong to no connection. It
+	// runs in the caller's task, which holds no lock of this package (§1.3).
 	OnError func(*Error)
 }
 
-// Conn is a connection to a driver. It is safe for use by several tasks.
+// Conn is a connection to a driver. Several tasks may use it.
 type Conn struct {
-	driver any
-	opts   ConnOptions
-	mu     rt.Mutex
-	// Below is protected by mu.
-	closed  bool
-	last    *Error
-	cancels []func() // of registrations that still stand
+	driver any         // any of the interfaces of driver.go
+	opts   ConnOptions // never written after NewConn
+	mu     rt.Mutex    // a leaf: nothing is called while it is held
+	// Below is protected by mu, as are the references of this connection's handles.
+	closed        bool
+	last          *Error
+	registrations []*registration // that still stand, oldest first
 }
 
 // NewConn makes a connection to a driver: any value that implements some of the
-// interfaces of this package.
+// interfaces of this package. Each call that it lacks answers NO_SUPPORT (3).
 func NewConn(driver any, opts ConnOptions) *Conn {
 	return &Conn{driver: driver, opts: opts, mu: rt.NewLeafMutex(opts.Runtime, "virt.Conn")}
 }
 
-// LastError is the error of the newest call that failed on this connection; nil
-// if the newest call succeeded.
+// LastError is the error of the newest call on this connection, nil if that call
+// succeeded (virConnGetLastError). Where several tasks use the connection, it is
+// the newest of any of them.
 func (c *Conn) LastError() *Error {
+	if !c.made() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last
 }
 
-// enter begins a public call: it forgets the last error and refuses a connection
-// that is nil or closed (6).
-func (c *Conn) enter(function string) *Error {
-	if c == nil {
-		return Errorf(ERR_INVALID_CONN, FROM_DOM, "%s", function)
+// made reports whether c came from NewConn.
+func (c *Conn) made() bool { return c != nil && c.mu != nil }
+
+// begin begins a call of the connection itself: a connection that is nil or closed
+// is refused (6).
+func (c *Conn) begin(function string, from ErrorDomain) call {
+	k := call{function: function, from: from, conn: c}
+	if !c.made() {
+		return k.refuse(ERR_INVALID_CONN, from)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = nil
+	return c.open(k)
+}
+
+// open refuses a closed connection (6, E002), and forgets the last error. mu is held.
+func (c *Conn) open(k call) call {
 	if c.closed {
-		return Errorf(ERR_INVALID_CONN, FROM_DOM, "%s", function)
+		return k.refuse(ERR_INVALID_CONN, k.from)
 	}
-	return nil
+	c.last = nil
+	return k
 }
 
-// leave ends a public call: a failure becomes the last error and is reported
-// once. It returns a nil error interface for a nil *Error.
-func (c *Conn) leave(e *Error) error {
-	if e == nil {
-		return nil
+// failed keeps the error of a call and reports it.
+func (c *Conn) failed(e *Error) {
+	c.mu.Lock()
+	c.last = e
+	c.mu.Unlock()
+	if c.opts.OnError != nil {
+		c.opts.OnError(e)
 	}
-	if c != nil {
-		c.mu.Lock()
-		c.last = e
-		c.mu.Unlock()
-		if c.opts.OnError != nil {
-			c.opts.OnError(e)
-		}
-	}
-	return e
 }
 
-// writable refuses a read-only connection (29).
-func (c *Conn) writable(function string) *Error {
-	if c.opts.ReadOnly {
-		return Errorf(ERR_OPERATION_DENIED, FROM_DOMAIN, "read only access prevents %s", function)
-	}
-	return nil
-}
-
-// dispatch finds the interface I of the driver and runs call with it. A driver
-// without it gives 3 with the function's name.
-func dispatch[I any](c *Conn, function string, call func(driver I) error) *Error {
-	driver, ok := c.driver.(I)
-	if !ok {
-		return Errorf(ERR_NO_SUPPORT, FROM_DOMAIN, "%s", function)
-	}
-	var failure error
-	run := func() { failure = call(driver) }
-	if c.opts.Invoke == nil {
-		run()
-	} else if gone := c.opts.Invoke(function, run); gone != nil {
-		// What libvirt's client says when libvirtd goes away during a call
-		// (virNetClientIOReadMessage); failure is not looked at: it may still
-		// be written by a task that is on its way out.
-		return Errorf(ERR_RPC, FROM_NONE, "End of file while reading data: Input/output error").Because(gone)
-	}
-	if failure != nil {
-		return asError(failure)
-	}
-	return nil
-}
-
-// DomainDefineXML is virDomainDefineXML. Errors: 6, 29, 3, and the driver's.
+// DomainDefineXML is virDomainDefineXML. Checks: connection 6, read-only 29. (C's
+// NULL for xml has no counterpart: the parameter is a string.)
 func (c *Conn) DomainDefineXML(xml string) (*Domain, error) {
-	const function = "virDomainDefineXML"
-	return c.domainCall(function, true, func(id *DomainID) *Error {
-		return dispatch(c, function, func(d DomainDefiner) (err error) {
-			*id, err = d.DomainDefineXML(xml)
-			return err
-		})
-	})
+	k := c.begin("virDomainDefineXML", FROM_DOMAIN)
+	k.writable()
+	return c.domainResult(&k, ask(&k, func(d DomainDefiner) (DomainID, error) {
+		return d.DomainDefineXML(xml)
+	}))
 }
 
-// LookupDomainByName is virDomainLookupByName. Errors: 6, 42, 3.
+// LookupDomainByName is virDomainLookupByName; 42 if there is none. Checks:
+// connection 6.
 func (c *Conn) LookupDomainByName(name string) (*Domain, error) {
-	const function = "virDomainLookupByName"
-	return c.domainCall(function, false, func(id *DomainID) *Error {
-		return dispatch(c, function, func(d DomainLookerByName) (err error) {
-			*id, err = d.DomainLookupByName(name)
-			return err
-		})
-	})
+	k := c.begin("virDomainLookupByName", FROM_DOMAIN)
+	return c.domainResult(&k, ask(&k, func(d DomainLookerByName) (DomainID, error) {
+		return d.DomainLookupByName(name)
+	}))
 }
 
-// LookupDomainByUUIDString is virDomainLookupByUUIDString. Errors: 6, 42, 3.
+// LookupDomainByUUIDString is virDomainLookupByUUIDString; 42 if there is none.
+// Checks: connection 6.
 func (c *Conn) LookupDomainByUUIDString(uuid string) (*Domain, error) {
-	const function = "virDomainLookupByUUIDString"
-	return c.domainCall(function, false, func(id *DomainID) *Error {
-		return dispatch(c, function, func(d DomainLookerByUUID) (err error) {
-			*id, err = d.DomainLookupByUUID(uuid)
-			return err
-		})
-	})
+	k := c.begin("virDomainLookupByUUIDString", FROM_DOMAIN)
+	return c.domainResult(&k, ask(&k, func(d DomainLookerByUUID) (DomainID, error) {
+		return d.DomainLookupByUUID(uuid)
+	}))
 }
 
-// domainCall is a call of the connection that returns a domain.
-func (c *Conn) domainCall(function string, writes bool, call func(id *DomainID) *Error) (*Domain, error) {
-	e := c.enter(function)
-	if e == nil && writes {
-		e = c.writable(function)
+// domainResult ends a call that returns a domain.
+func (c *Conn) domainResult(k *call, id DomainID) (*Domain, error) {
+	k.possible(id.Name != "")
+	if err := k.end(); err != nil {
+		return nil, err
 	}
-	var id DomainID
-	if e == nil {
-		e = call(&id)
-	}
-	if e != nil {
-		return nil, c.leave(e)
-	}
-	return c.domain(id), nil
+	return newDomain(c, id), nil
 }
 
-// ListAllDomains is virConnectListAllDomains; the list is nil on an error.
+// ListAllDomains is virConnectListAllDomains; the list is nil on an error. Checks:
+// connection 6, and more than 16384 results 39.
 func (c *Conn) ListAllDomains(flags ListAllDomainsFlags) ([]*Domain, error) {
-	const function = "virConnectListAllDomains"
-	e := c.enter(function)
-	var ids []DomainID
-	if e == nil {
-		e = dispatch(c, function, func(d DomainLister) (err error) {
-			ids, err = d.ListAllDomains(flags)
-			return err
-		})
-	}
-	if e != nil {
-		return nil, c.leave(e)
+	k := c.begin("virConnectListAllDomains", FROM_DOMAIN)
+	ids := ask(&k, func(d DomainLister) ([]DomainID, error) { return d.ListAllDomains(flags) })
+	k.atMost(domainsMax, len(ids), "domains")
+	if err := k.end(); err != nil {
+		return nil, err
 	}
 	list := make([]*Domain, len(ids))
 	for i, id := range ids {
-		list[i] = c.domain(id)
+		list[i] = newDomain(c, id)
 	}
 	return list, nil
 }
 
-// RegisterEvents registers a handler for the events of all domains
-// (virConnectDomainEventRegisterAny). The driver calls it from a task that holds
-// no lock, so it may call anything. cancel takes the registration back.
-func (c *Conn) RegisterEvents(handler func(Event)) (cancel func(), err error) {
-	const function = "virConnectDomainEventRegisterAny"
-	e := c.enter(function)
-	if e == nil {
-		e = dispatch(c, function, func(d EventSource) error {
-			cancel = d.RegisterEvents(handler)
-			return nil
-		})
+// atMost refuses a list that is longer than the remote protocol carries (39, E030).
+func (k *call) atMost(limit, n int, what string) {
+	if k.fault == nil && n > limit {
+		k.fault = Errorf(ERR_RPC, FROM_RPC, "Too many %s '%d' for limit '%d'", what, n, limit)
 	}
-	if e != nil {
-		return nil, c.leave(e)
-	}
-	c.mu.Lock()
-	c.cancels = append(c.cancels, cancel)
-	c.mu.Unlock()
-	return cancel, nil
 }
 
-// Close is virConnectClose: it takes every registration back and makes all later
-// calls fail with 6. The driver itself goes on: it may have other connections.
+// Close is virConnectClose: registrations are taken back, later calls of the
+// connection and of its handles fail with 6; handles can still be freed. A driver
+// that is a Closer hears of it, and its error is returned; the connection is
+// closed all the same. Any other driver goes on: it may have other connections.
 func (c *Conn) Close() error {
-	if e := c.enter("virConnectClose"); e != nil {
-		return c.leave(e)
+	k := c.begin("virConnectClose", FROM_NONE)
+	if k.fault != nil {
+		return k.end()
 	}
 	c.mu.Lock()
 	c.closed = true
-	cancels := c.cancels
-	c.cancels = nil
+	registrations := c.registrations
+	c.registrations = nil
 	c.mu.Unlock()
-	for _, cancel := range cancels {
-		cancel()
+	for _, r := range registrations {
+		r.cancel()
 	}
-	return nil
+	if _, ok := c.driver.(Closer); ok {
+		tell(&k, func(d Closer) error { return d.Close() })
+	}
+	return k.end()
 }

@@ -1,129 +1,18 @@
 package virt
 
-// DomainBackupBeginFlags are the flags of BackupBegin: the seed's two, and
-// REUSE_EXTERNAL as an extension, since libvirt's released value of it collides
-// with NO_METADATA (contract row 3).
-type DomainBackupBeginFlags uint32
-
-// Flags of BackupBegin.
-const (
-	DOMAIN_BACKUP_BEGIN_NO_METADATA    DomainBackupBeginFlags = 1 << 0
-	DOMAIN_BACKUP_BEGIN_QUIESCE        DomainBackupBeginFlags = 1 << 1
-	DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL DomainBackupBeginFlags = 1 << 16
-)
-
-// DomainBackupEndFlags are the flags of BackupEnd.
-type DomainBackupEndFlags uint32
-
-// DOMAIN_BACKUP_END_ABORT abandons a push that still copies.
-const DOMAIN_BACKUP_END_ABORT DomainBackupEndFlags = 1 << 0
-
-// DomainCheckpointCreateFlags are the flags of CreateCheckpointXML.
-type DomainCheckpointCreateFlags uint32
-
-// Flags of CreateCheckpointXML, as released.
-const (
-	DOMAIN_CHECKPOINT_CREATE_REDEFINE          DomainCheckpointCreateFlags = 1 << 0
-	DOMAIN_CHECKPOINT_CREATE_QUIESCE           DomainCheckpointCreateFlags = 1 << 1
-	DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE DomainCheckpointCreateFlags = 1 << 2
-)
-
-// DomainCheckpointXMLFlags are the flags of a checkpoint's GetXMLDesc.
-type DomainCheckpointXMLFlags uint32
-
-// Flags of a checkpoint's GetXMLDesc.
-const (
-	DOMAIN_CHECKPOINT_XML_SECURE    DomainCheckpointXMLFlags = 1 << 0
-	DOMAIN_CHECKPOINT_XML_NO_DOMAIN DomainCheckpointXMLFlags = 1 << 1
-	DOMAIN_CHECKPOINT_XML_SIZE      DomainCheckpointXMLFlags = 1 << 2
-)
-
-// DomainCheckpointListFlags filter lists of checkpoints. Bit 0 restricts to roots
-// on the domain's call and extends to all descendants on the checkpoint's.
-type DomainCheckpointListFlags uint32
-
-// Flags of checkpoint lists.
-const (
-	DOMAIN_CHECKPOINT_LIST_ROOTS       DomainCheckpointListFlags = 1 << 0
-	DOMAIN_CHECKPOINT_LIST_DESCENDANTS DomainCheckpointListFlags = 1 << 0
-	DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL DomainCheckpointListFlags = 1 << 1
-	DOMAIN_CHECKPOINT_LIST_LEAVES      DomainCheckpointListFlags = 1 << 2
-	DOMAIN_CHECKPOINT_LIST_NO_LEAVES   DomainCheckpointListFlags = 1 << 3
-)
-
-// DomainCheckpointDeleteFlags are the flags of a checkpoint's Delete.
-type DomainCheckpointDeleteFlags uint32
-
-// Flags of a checkpoint's Delete.
-const (
-	DOMAIN_CHECKPOINT_DELETE_CHILDREN      DomainCheckpointDeleteFlags = 1 << 0
-	DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY DomainCheckpointDeleteFlags = 1 << 1
-	DOMAIN_CHECKPOINT_DELETE_CHILDREN_ONLY DomainCheckpointDeleteFlags = 1 << 2
-)
-
-// DomainSnapshotCreateFlags are the flags of SnapshotCreateXML and
-// SnapshotCreateXML2.
-type DomainSnapshotCreateFlags uint32
-
-// Flags of SnapshotCreateXML.
-const (
-	DOMAIN_SNAPSHOT_CREATE_REDEFINE    DomainSnapshotCreateFlags = 1 << 0
-	DOMAIN_SNAPSHOT_CREATE_CURRENT     DomainSnapshotCreateFlags = 1 << 1
-	DOMAIN_SNAPSHOT_CREATE_NO_METADATA DomainSnapshotCreateFlags = 1 << 2
-	DOMAIN_SNAPSHOT_CREATE_HALT        DomainSnapshotCreateFlags = 1 << 3
-	DOMAIN_SNAPSHOT_CREATE_DISK_ONLY   DomainSnapshotCreateFlags = 1 << 4
-	DOMAIN_SNAPSHOT_CREATE_REUSE_EXT   DomainSnapshotCreateFlags = 1 << 5
-	DOMAIN_SNAPSHOT_CREATE_QUIESCE     DomainSnapshotCreateFlags = 1 << 6
-	DOMAIN_SNAPSHOT_CREATE_ATOMIC      DomainSnapshotCreateFlags = 1 << 7
-	DOMAIN_SNAPSHOT_CREATE_LIVE        DomainSnapshotCreateFlags = 1 << 8
-	DOMAIN_SNAPSHOT_CREATE_VALIDATE    DomainSnapshotCreateFlags = 1 << 9
-)
-
-// DomainGetJobStatsFlags are the flags of GetJobStats.
-type DomainGetJobStatsFlags uint32
-
-// Flags of GetJobStats.
-const (
-	DOMAIN_JOB_STATS_COMPLETED      DomainGetJobStatsFlags = 1 << 0
-	DOMAIN_JOB_STATS_KEEP_COMPLETED DomainGetJobStatsFlags = 1 << 1
-)
-
-// ListAllDomainsFlags filter ListAllDomains; both of a group together are no filter.
-type ListAllDomainsFlags uint32
-
-// Filters of ListAllDomains.
-const (
-	CONNECT_LIST_DOMAINS_ACTIVE         ListAllDomainsFlags = 1 << 0
-	CONNECT_LIST_DOMAINS_INACTIVE       ListAllDomainsFlags = 1 << 1
-	CONNECT_LIST_DOMAINS_HAS_CHECKPOINT ListAllDomainsFlags = 1 << 14
-	CONNECT_LIST_DOMAINS_NO_CHECKPOINT  ListAllDomainsFlags = 1 << 15
-)
-
-// DomainUndefineFlags are the flags of Undefine.
-type DomainUndefineFlags uint32
-
-// DOMAIN_UNDEFINE_CHECKPOINTS_METADATA removes the metadata of checkpoints too.
-const DOMAIN_UNDEFINE_CHECKPOINTS_METADATA DomainUndefineFlags = 1 << 4
-
-// DomainXMLFlags are the flags of a domain's GetXMLDesc.
-type DomainXMLFlags uint32
-
-// Flags of a domain's GetXMLDesc.
-const (
-	DOMAIN_XML_SECURE   DomainXMLFlags = 1 << 0
-	DOMAIN_XML_INACTIVE DomainXMLFlags = 1 << 1
-)
-
 // DomainState is virDomainState.
 type DomainState int
 
-// The states that occur.
+// The states, as released.
 const (
-	DOMAIN_NOSTATE DomainState = 0
-	DOMAIN_RUNNING DomainState = 1
-	DOMAIN_PAUSED  DomainState = 3
-	DOMAIN_SHUTOFF DomainState = 5
-	DOMAIN_CRASHED DomainState = 6
+	DOMAIN_NOSTATE     DomainState = 0
+	DOMAIN_RUNNING     DomainState = 1
+	DOMAIN_BLOCKED     DomainState = 2
+	DOMAIN_PAUSED      DomainState = 3
+	DOMAIN_SHUTDOWN    DomainState = 4
+	DOMAIN_SHUTOFF     DomainState = 5
+	DOMAIN_CRASHED     DomainState = 6
+	DOMAIN_PMSUSPENDED DomainState = 7
 )
 
 // DomainJobType is virDomainJobType.
@@ -154,13 +43,14 @@ const (
 	DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT DomainJobOperation = 7
 	DOMAIN_JOB_OPERATION_DUMP            DomainJobOperation = 8
 	DOMAIN_JOB_OPERATION_BACKUP          DomainJobOperation = 9
+	DOMAIN_JOB_OPERATION_SNAPSHOT_DELETE DomainJobOperation = 10
 )
 
 // String is virsh's text for people.
 func (o DomainJobOperation) String() string {
 	texts := [...]string{
 		"Unknown", "Start", "Save", "Restore", "Incoming migration", "Outgoing migration",
-		"Snapshot", "Snapshot revert", "Dump", "Backup",
+		"Snapshot", "Snapshot revert", "Dump", "Backup", "Snapshot delete",
 	}
 	if o < 0 || int(o) >= len(texts) {
 		return texts[0]

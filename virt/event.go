@@ -1,11 +1,37 @@
 package virt
 
-// Event is something that a driver tells its connections: a JobCompletedEvent, a
-// BlockJobEvent or a LifecycleEvent.
+// DomainEventID is virDomainEventID.
+type DomainEventID int
+
+// The events that occur, with libvirt's numbers.
+const (
+	DOMAIN_EVENT_ID_LIFECYCLE     DomainEventID = 0
+	DOMAIN_EVENT_ID_BLOCK_JOB_2   DomainEventID = 16
+	DOMAIN_EVENT_ID_JOB_COMPLETED DomainEventID = 21
+)
+
+// Event is something that a driver tells its connections. The set is closed: a
+// JobCompletedEvent, a BlockJobEvent or a LifecycleEvent, for a type switch.
 type Event interface {
 	// DomainID is the domain that it happened to.
 	DomainID() DomainID
+	// EventID is libvirt's number of the event.
+	EventID() DomainEventID
+	closed()
 }
+
+func (JobCompletedEvent) closed() {}
+func (BlockJobEvent) closed()     {}
+func (LifecycleEvent) closed()    {}
+
+// EventID is 21.
+func (JobCompletedEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_JOB_COMPLETED }
+
+// EventID is 16.
+func (BlockJobEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_BLOCK_JOB_2 }
+
+// EventID is 0.
+func (LifecycleEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_LIFECYCLE }
 
 // JobCompletedEvent is VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: a job ended, with the
 // statistics of the completed job.
@@ -38,7 +64,8 @@ func (e JobCompletedEvent) Operation() DomainJobOperation {
 	return DomainJobOperation(n)
 }
 
-// ID is the parameter "id": the job id; 0 if it is missing.
+// ID is the parameter "id": the job id; 0, which is never a fresh job's, if it is
+// missing.
 func (e JobCompletedEvent) ID() int {
 	p, _ := FindParam(e.Params, DOMAIN_JOB_ID)
 	n, _ := p.Value.(int32)

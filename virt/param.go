@@ -39,8 +39,17 @@ type TypedParam struct {
 // IntParam makes a parameter of type INT.
 func IntParam(field string, v int32) TypedParam { return TypedParam{field, TYPED_PARAM_INT, v} }
 
+// UIntParam makes a parameter of type UINT.
+func UIntParam(field string, v uint32) TypedParam { return TypedParam{field, TYPED_PARAM_UINT, v} }
+
+// LLongParam makes a parameter of type LLONG.
+func LLongParam(field string, v int64) TypedParam { return TypedParam{field, TYPED_PARAM_LLONG, v} }
+
 // ULLongParam makes a parameter of type ULLONG.
 func ULLongParam(field string, v uint64) TypedParam { return TypedParam{field, TYPED_PARAM_ULLONG, v} }
+
+// DoubleParam makes a parameter of type DOUBLE.
+func DoubleParam(field string, v float64) TypedParam { return TypedParam{field, TYPED_PARAM_DOUBLE, v} }
 
 // BoolParam makes a parameter of type BOOLEAN.
 func BoolParam(field string, v bool) TypedParam { return TypedParam{field, TYPED_PARAM_BOOLEAN, v} }

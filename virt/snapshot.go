@@ -1,115 +1,81 @@
 package virt
 
-// Snapshot is a handle of a snapshot: domain and name.
-type Snapshot struct {
-	dom   *Domain
-	name  string
-	freed bool // protected by the connection's mu
-}
+// Snapshot is a handle of a snapshot: domain and name. A freed handle answers 71.
+type Snapshot struct{ moment moment }
 
-// enter begins a call: handle (71), then the connection.
-func (s *Snapshot) enter(function string) *Error {
-	if s == nil || s.dom == nil || s.dom.conn == nil || s.isFreed() {
-		return Errorf(ERR_INVALID_DOMAIN_SNAPSHOT, FROM_DOMAIN_SNAPSHOT, "%s", function)
-	}
-	return s.dom.conn.enter(function)
-}
+func (s *Snapshot) is() kind { return kind{ERR_INVALID_DOMAIN_SNAPSHOT, FROM_DOMAIN_SNAPSHOT} }
 
-func (s *Snapshot) isFreed() bool {
-	s.dom.conn.mu.Lock()
-	defer s.dom.conn.mu.Unlock()
-	return s.freed
-}
-
-func (s *Snapshot) leave(e *Error) error {
+// m is the moment of a handle that may be nil.
+func (s *Snapshot) m() *moment {
 	if s == nil {
-		return (*Conn)(nil).leave(e)
+		return nil
 	}
-	return s.dom.leave(e)
+	return &s.moment
 }
 
 // GetName is virDomainSnapshotGetName.
 func (s *Snapshot) GetName() (string, error) {
-	if e := s.enter("virDomainSnapshotGetName"); e != nil {
-		return "", s.leave(e)
-	}
-	return s.name, nil
+	at, k := s.m().begin("virDomainSnapshotGetName", s.is())
+	return at.name, k.end()
 }
 
-// Free is virDomainSnapshotFree; a second time is an error (71).
-func (s *Snapshot) Free() error {
-	if e := s.enter("virDomainSnapshotFree"); e != nil {
-		return s.leave(e)
-	}
-	s.dom.conn.mu.Lock()
-	s.freed = true
-	s.dom.conn.mu.Unlock()
-	return nil
+// GetDomain is virDomainSnapshotGetDomain: the domain, not a new reference to it.
+func (s *Snapshot) GetDomain() (*Domain, error) {
+	return s.m().domain("virDomainSnapshotGetDomain", s.is())
 }
+
+// GetConnect is virDomainSnapshotGetConnect: the connection, not a new reference.
+func (s *Snapshot) GetConnect() (*Conn, error) {
+	_, k := s.m().begin("virDomainSnapshotGetConnect", s.is())
+	return k.conn, k.end()
+}
+
+// Ref is virDomainSnapshotRef: one more Free is needed.
+func (s *Snapshot) Ref() error { return s.m().count("virDomainSnapshotRef", s.is(), 1) }
+
+// Free is virDomainSnapshotFree; one too many is an error (71).
+func (s *Snapshot) Free() error { return s.m().count("virDomainSnapshotFree", s.is(), -1) }
 
 // SnapshotCreateXML is virDomainSnapshotCreateXML. Checks in order (SNP-04): handle
 // 7, xml nil 8 (E025), read-only 29 (E026), CURRENT needs REDEFINE 8 (E027),
 // REDEFINE excludes NO_METADATA 8 (E028), REDEFINE excludes HALT 8 (E029).
 func (d *Domain) SnapshotCreateXML(xml *string, flags DomainSnapshotCreateFlags) (*Snapshot, error) {
-	const function = "virDomainSnapshotCreateXML"
-	e := d.checkSnapshotCreate(function, xml, flags)
-	var id SnapshotID
-	if e == nil {
-		e = dispatch(d.conn, function, func(v SnapshotCreator) (err error) {
-			id, err = v.DomainSnapshotCreateXML(d.id, *xml, flags)
-			return err
-		})
-	}
-	return d.snapshotResult(id, e)
+	id, k := d.beginFrom("virDomainSnapshotCreateXML", FROM_DOMAIN_SNAPSHOT)
+	k.snapshotCreate(xml, flags)
+	return d.snapshotResult(&k, ask(&k, func(v SnapshotCreator) (SnapshotID, error) {
+		return v.DomainSnapshotCreateXML(id, *xml, flags)
+	}))
 }
 
 // SnapshotCreateXML2 is virDomainSnapshotCreateXML2 of the seed: SnapshotCreateXML
-// with a checkpoint at the same instant. After its checks: checkpointXML with
-// REDEFINE 8 (E053).
+// with a checkpoint at the same instant. After the checks of SnapshotCreateXML:
+// checkpointXML with REDEFINE 8 (E053, a text of its own and without a prefix).
 func (d *Domain) SnapshotCreateXML2(xml, checkpointXML *string, flags DomainSnapshotCreateFlags) (*Snapshot, error) {
-	const function = "virDomainSnapshotCreateXML2"
-	e := d.checkSnapshotCreate(function, xml, flags)
-	if e == nil && checkpointXML != nil && flags&DOMAIN_SNAPSHOT_CREATE_REDEFINE != 0 {
-		e = plainError(ERR_INVALID_ARG, FROM_DOMAIN_SNAPSHOT, "Cannot create checkpoint when redefining snapshot")
+	id, k := d.beginFrom("virDomainSnapshotCreateXML2", FROM_DOMAIN_SNAPSHOT)
+	k.snapshotCreate(xml, flags)
+	if k.fault == nil && checkpointXML != nil && flags&DOMAIN_SNAPSHOT_CREATE_REDEFINE != 0 {
+		k.set(plainError(ERR_INVALID_ARG, k.from, "Cannot create checkpoint when redefining snapshot"))
 	}
-	var id SnapshotID
-	if e == nil {
-		e = dispatch(d.conn, function, func(v SnapshotCreator2) (err error) {
-			id, err = v.DomainSnapshotCreateXML2(d.id, *xml, checkpointXML, flags)
-			return err
-		})
-	}
-	return d.snapshotResult(id, e)
+	return d.snapshotResult(&k, ask(&k, func(v SnapshotCreator2) (SnapshotID, error) {
+		return v.DomainSnapshotCreateXML2(id, *xml, checkpointXML, flags)
+	}))
 }
 
-func (d *Domain) checkSnapshotCreate(function string, xml *string, flags DomainSnapshotCreateFlags) *Error {
+// snapshotCreate are the checks that both calls begin with.
+func (k *call) snapshotCreate(xml *string, flags DomainSnapshotCreateFlags) {
 	const prefix = "VIR_DOMAIN_SNAPSHOT_CREATE_"
-	e := d.enter(function)
-	if e == nil && xml == nil {
-		e = NonNullArg("xmlDesc", function)
-	}
-	if e == nil {
-		e = d.conn.writable(function)
-	}
-	redefine := flags&DOMAIN_SNAPSHOT_CREATE_REDEFINE != 0
-	switch {
-	case e != nil:
-	case !redefine && flags&DOMAIN_SNAPSHOT_CREATE_CURRENT != 0:
-		e = RequiredFlag(prefix+"CURRENT", prefix+"REDEFINE")
-	case redefine && flags&DOMAIN_SNAPSHOT_CREATE_NO_METADATA != 0:
-		e = ExclusiveFlags(prefix+"REDEFINE", prefix+"NO_METADATA")
-	case redefine && flags&DOMAIN_SNAPSHOT_CREATE_HALT != 0:
-		e = ExclusiveFlags(prefix+"REDEFINE", prefix+"HALT")
-	}
-	return e
+	redefine := flag{flags&DOMAIN_SNAPSHOT_CREATE_REDEFINE != 0, prefix + "REDEFINE"}
+	k.nonNull("xmlDesc", xml)
+	k.writable()
+	k.requires(flag{flags&DOMAIN_SNAPSHOT_CREATE_CURRENT != 0, prefix + "CURRENT"}, redefine)
+	k.exclusive(redefine, flag{flags&DOMAIN_SNAPSHOT_CREATE_NO_METADATA != 0, prefix + "NO_METADATA"})
+	k.exclusive(redefine, flag{flags&DOMAIN_SNAPSHOT_CREATE_HALT != 0, prefix + "HALT"})
 }
 
-func (d *Domain) snapshotResult(id SnapshotID, e *Error) (*Snapshot, error) {
-	if e == nil && id.Name == "" {
-		e = unknownCause()
+func (d *Domain) snapshotResult(k *call, id SnapshotID) (*Snapshot, error) {
+	k.possible(id.Name != "")
+	if err := k.end(); err != nil {
+		return nil, err
 	}
-	if e != nil {
-		return nil, d.leave(e)
-	}
-	return &Snapshot{dom: d, name: id.Name}, nil
+	return &Snapshot{moment{dom: d, name: id.Name, refs: 1}}, nil
 }

@@ -144,12 +144,12 @@ func TestZeroIsAValue(t *testing.T) {
 	}
 }
 
-func TestADriverThatDiedDuringTheCallIsAnRPCError(t *testing.T) {
+func TestADriverThatDiedDuringTheCallIsTheEndOfTheStream(t *testing.T) {
 	c := virt.NewConn(&fake{}, virt.ConnOptions{
 		Runtime: realrt.NewWorld().Kernel(), Invoke: func(string, func()) error { return rt.ErrKilled },
 	})
 	_, err := c.LookupDomainByName("vm")
-	wants(t, err, virt.ERR_RPC, "End of file")
+	wants(t, err, virt.ERR_SYSTEM_ERROR, "End of file while reading data: Input/output error")
 	if !errors.Is(err, rt.ErrKilled) {
 		t.Error("the cause is lost")
 	}

@@ -1,7 +1,6 @@
 package virt
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -44,31 +43,6 @@ const (
 	ERR_NO_DOMAIN_CHECKPOINT      ErrorNumber = 103
 	ERR_NO_DOMAIN_BACKUP          ErrorNumber = 104
 	ERR_CHECKPOINT_INCONSISTENT   ErrorNumber = 109
-)
-
-// ErrorDomain is libvirt's virErrorDomain: the part that raised the error.
-type ErrorDomain int
-
-// The domains that occur.
-const (
-	FROM_NONE              ErrorDomain = 0
-	FROM_XML               ErrorDomain = 5
-	FROM_DOM               ErrorDomain = 6
-	FROM_QEMU              ErrorDomain = 10
-	FROM_STORAGE           ErrorDomain = 18
-	FROM_DOMAIN            ErrorDomain = 20
-	FROM_DOMAIN_SNAPSHOT   ErrorDomain = 35
-	FROM_DOMAIN_CHECKPOINT ErrorDomain = 69
-)
-
-// ErrorLevel is libvirt's virErrorLevel.
-type ErrorLevel int
-
-// The levels.
-const (
-	ERR_NONE    ErrorLevel = 0
-	ERR_WARNING ErrorLevel = 1
-	ERR_ERROR   ErrorLevel = 2
 )
 
 // envelope returns the text around the detail of a code (virErrorMsg in
@@ -142,90 +116,8 @@ func (n ErrorNumber) laterEnvelope() string {
 
 // Error makes a code usable with errors.Is.
 func (n ErrorNumber) Error() string {
-	return fmt.Sprintf("virErrorNumber %d (%s)", int(n), strings.TrimRight(n.envelope(), ": "))
-}
-
-// Error is a libvirt error: code, domain, level, and the message with its
-// envelope.
-type Error struct {
-	Code    ErrorNumber
-	Domain  ErrorDomain
-	Level   ErrorLevel
-	Message string
-	cause   error
-}
-
-// Error is the message as libvirt's Go binding prints it.
-func (e *Error) Error() string {
-	return fmt.Sprintf("virError(Code=%d, Domain=%d, Message='%s')", int(e.Code), int(e.Domain), e.Message)
-}
-
-// Is reports whether target is the code of e.
-func (e *Error) Is(target error) bool {
-	n, ok := target.(ErrorNumber)
-	return ok && n == e.Code
-}
-
-// Unwrap returns what caused the error, if that is known.
-func (e *Error) Unwrap() error { return e.cause }
-
-// Because adds the cause, which does not show in the message.
-func (e *Error) Because(cause error) *Error {
-	e.cause = cause
-	return e
-}
-
-// Errorf makes an error: the envelope of the code, then the formatted detail.
-func Errorf(code ErrorNumber, domain ErrorDomain, format string, args ...any) *Error {
-	return plainError(code, domain, code.envelope()+fmt.Sprintf(format, args...))
-}
-
-// plainError makes an error whose message has no envelope (§1.2: helpers of the
-// public layer raise their texts as they are).
-func plainError(code ErrorNumber, domain ErrorDomain, message string) *Error {
-	return &Error{Code: code, Domain: domain, Level: ERR_ERROR, Message: message}
-}
-
-// NonNullArg is the error for a pointer that must be set (virCheckNonNullArg).
-func NonNullArg(arg, function string) *Error {
-	return plainError(ERR_INVALID_ARG, FROM_DOMAIN, fmt.Sprintf("%s in %s must not be NULL", arg, function))
-}
-
-// NonNegativeArg is the error for an integer below zero (virCheckNonNegativeArg).
-func NonNegativeArg(arg, function string) *Error {
-	return plainError(ERR_INVALID_ARG, FROM_DOMAIN, fmt.Sprintf("%s in %s must be zero or greater", arg, function))
-}
-
-// UnsupportedFlags is the error for unknown flag bits (virCheckFlags); function is
-// the driver's, bits only the offending ones.
-func UnsupportedFlags(bits uint32, function string) *Error {
-	return plainError(ERR_INVALID_ARG, FROM_DOMAIN, fmt.Sprintf("unsupported flags (0x%x) in function %s", bits, function))
-}
-
-// ExclusiveFlags is the error for two flags that exclude each other, given by
-// their C names.
-func ExclusiveFlags(a, b string) *Error {
-	return plainError(ERR_INVALID_ARG, FROM_DOMAIN, fmt.Sprintf("Flags '%s' and '%s' are mutually exclusive", a, b))
-}
-
-// RequiredFlag is the error for a flag that needs another one.
-func RequiredFlag(given, required string) *Error {
-	return plainError(ERR_INVALID_ARG, FROM_DOMAIN, fmt.Sprintf("Flag '%s' is required by flag '%s'", required, given))
-}
-
-// unknownCause is what dispatch invents for a failure without an error (E006).
-func unknownCause() *Error {
-	return plainError(ERR_INTERNAL_ERROR, FROM_NONE, "An error occurred, but the cause is unknown")
-}
-
-// asError turns any error into an *Error: one that is none becomes code 1.
-func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
+	if text := strings.TrimRight(n.envelope(), ": "); text != "" {
+		return fmt.Sprintf("virErrorNumber %d (%s)", int(n), text)
 	}
-	return Errorf(ERR_INTERNAL_ERROR, FROM_NONE, "%v", err).Because(err)
+	return fmt.Sprintf("virErrorNumber %d", int(n))
 }
-
-// XML makes the pointer that a nullable string parameter wants.
-func XML(s string) *string { return &s }
