@@ -85,6 +85,7 @@ func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
 	if c.maxChunk > 0 {
 		limit = min(limit, c.maxChunk&^(c.cluster-1))
 	}
+	limit = max(limit, c.cluster) // a task copies one cluster at least (2 MiB clusters)
 	// A task never goes on where the status changes (block_copy_block_status).
 	switch {
 	case lo+n >= c.length:
