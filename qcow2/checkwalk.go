@@ -1,7 +1,6 @@
 package qcow2
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -58,11 +57,8 @@ func (c *Checker) walkL2(offset int64) error {
 		if err := c.src.read(c.buf, offset+done, "an L2 table"); err != nil {
 			return err
 		}
-		for i := 0; i < len(c.buf); i += step {
-			if i%len(zeros) == 0 && len(c.buf)-i >= len(zeros) && bytes.Equal(c.buf[i:i+len(zeros)], zeros[:]) {
-				i += len(zeros) - step
-				continue
-			}
+		for i := nextNonZero(c.buf, 0); i < len(c.buf); i = nextNonZero(c.buf, i+step) {
+			i -= i % step // an extended entry whose bitmap alone is not zero
 			if v := binary.BigEndian.Uint64(c.buf[i:]); v != 0 {
 				c.walkEntry(v, offset+done+int64(i))
 			}
@@ -141,11 +137,8 @@ func (c *Checker) walkBitmapTable(b *BitmapInfo) error {
 		if err := c.src.read(c.buf, b.tableOffset+done, "a bitmap table"); err != nil {
 			return err
 		}
-		for i := 0; i < len(c.buf); i += 8 {
+		for i := nextNonZero(c.buf, 0); i < len(c.buf); i = nextNonZero(c.buf, i+8) {
 			v := binary.BigEndian.Uint64(c.buf[i:])
-			if v == 0 {
-				continue
-			}
 			host, err := bitmapCluster(c.src, &c.header, v, b.tableOffset+done+int64(i))
 			if err != nil {
 				if err := c.note(err); err != nil {
@@ -171,10 +164,8 @@ func (c *Checker) walkRefTable() error {
 		if err := c.src.read(c.buf, h.refTableOffset+done, "the refcount table"); err != nil {
 			return err
 		}
-		for i := 0; i < len(c.buf); i += 8 {
-			if v := binary.BigEndian.Uint64(c.buf[i:]); v != 0 {
-				c.walkRefBlock(v, (done+int64(i))/8)
-			}
+		for i := nextNonZero(c.buf, 0); i < len(c.buf); i = nextNonZero(c.buf, i+8) {
+			c.walkRefBlock(binary.BigEndian.Uint64(c.buf[i:]), (done+int64(i))/8)
 		}
 	}
 	return nil

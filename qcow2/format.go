@@ -1,5 +1,10 @@
 package qcow2
 
+import (
+	"bytes"
+	"encoding/binary"
+)
+
 // Limits of sizes. Where the format itself sets none they are QEMU's
 // (block/qcow2.h).
 const (
@@ -117,6 +122,23 @@ func ceilDiv(a, b int64) int64 {
 		q++
 	}
 	return q
+}
+
+// nextNonZero is the offset of the first 8 bytes at or after from that are not
+// all zero, or len(p). from and len(p) are multiples of 8.
+func nextNonZero(p []byte, from int) int {
+	for from < len(p) {
+		if from+len(zeros) <= len(p) && bytes.Equal(p[from:from+len(zeros)], zeros[:]) {
+			from += len(zeros)
+			continue
+		}
+		for end := min(from+len(zeros), len(p)); from < end; from += 8 {
+			if binary.LittleEndian.Uint64(p[from:]) != 0 {
+				return from
+			}
+		}
+	}
+	return from
 }
 
 // pad8 rounds up to the next multiple of 8.

@@ -10,80 +10,88 @@ import (
 	"fleece/qcow2"
 )
 
-// TestAHostileFieldIsNamed damages one field of a good image each.
+// ext is the data of the bitmaps extension in what everything is written to.
+const ext = 120
+
+func set32(at int64, v uint32) func(m *memory) {
+	return func(m *memory) { binary.BigEndian.PutUint32(m.b[at:], v) }
+}
+
+func set64(at int64, v uint64) func(m *memory) {
+	return func(m *memory) { m.set(at, v) }
+}
+
+// inDir sets a byte of the first entry of the bitmap directory.
+func inDir(at int64, v byte) func(m *memory) {
+	return func(m *memory) { m.b[partsOf(m).dir+at] = v }
+}
+
+// hostile are damages of one field each, and how they are refused.
+var hostile = []struct {
+	field string
+	class error
+	do    func(m *memory)
+}{
+	{"magic", qcow2.ErrFormat, set32(0, 0x51464900)},
+	{"magic", qcow2.ErrFormat, func(m *memory) { m.b = m.b[:10] }},
+	{"version", qcow2.ErrFormat, set32(4, 4)},
+	{"version", qcow2.ErrFormat, set32(4, 1)},
+	{"backing_file_offset", qcow2.ErrLimit, set64(8, 1<<63)},
+	{"backing_file_offset", qcow2.ErrLimit, set64(8, 1<<17)},
+	{"backing_file_size", qcow2.ErrLimit, func(m *memory) { set64(8, 4096)(m); set32(16, 1024)(m) }},
+	{"cluster_bits", qcow2.ErrCorrupt, set32(20, 8)},
+	{"cluster_bits", qcow2.ErrLimit, set32(20, 22)},
+	{"size", qcow2.ErrLimit, set64(24, 1<<63)},
+	{"size", qcow2.ErrCorrupt, set64(24, 1000)},
+	{"crypt_method", qcow2.ErrUnsupported, set32(32, 2)},
+	{"l1_size", qcow2.ErrLimit, set32(36, 4<<20+1)},
+	{"l1_size", qcow2.ErrCorrupt, set64(24, 1<<40)},
+	{"l1_table_offset", qcow2.ErrCorrupt, set64(40, 512)},
+	{"l1_table_offset", qcow2.ErrCorrupt, set64(40, 1<<50)},
+	{"refcount_table_offset", qcow2.ErrCorrupt, set64(48, 0)},
+	{"refcount_table_clusters", qcow2.ErrLimit, set32(56, 129)},
+	{"refcount_table_clusters", qcow2.ErrCorrupt, set32(56, 0)},
+	{"incompatible_features", qcow2.ErrUnsupported, set64(72, 1<<40)},
+	{"refcount_order", qcow2.ErrLimit, set32(96, 7)},
+	{"header_length", qcow2.ErrCorrupt, set32(100, 103)},
+	{"header_length", qcow2.ErrLimit, set32(100, 65537)},
+	{"header extension length", qcow2.ErrLimit, set32(116, 1<<31)},
+	{"bitmaps extension length", qcow2.ErrCorrupt, set32(116, 16)},
+	{"nb_bitmaps", qcow2.ErrCorrupt, set32(ext, 0)},
+	{"nb_bitmaps", qcow2.ErrLimit, set32(ext, 65536)},
+	{"nb_bitmaps", qcow2.ErrCorrupt, set32(ext, 3)},
+	{"nb_bitmaps", qcow2.ErrCorrupt, set32(ext, 5)},
+	{"bitmap_directory_size", qcow2.ErrLimit, set64(ext+8, 1<<26)},
+	{"bitmap_directory_size", qcow2.ErrCorrupt, set64(ext+8, 60<<20)},
+	{"bitmap_directory_offset", qcow2.ErrCorrupt, set64(ext+16, 7)},
+	{"bitmap_directory_size", qcow2.ErrCorrupt, set64(ext+16, 1<<50)},
+	{"bitmap_table_offset", qcow2.ErrCorrupt, inDir(0, 0x80)},
+	{"bitmap_table_offset", qcow2.ErrCorrupt, inDir(2, 1)},
+	{"bitmap_table_size", qcow2.ErrLimit, inDir(8, 0x80)},
+	{"bitmap_table_size", qcow2.ErrCorrupt, inDir(11, 2)},
+	{"bitmap flags", qcow2.ErrUnsupported, inDir(15, 4)},
+	{"bitmap type", qcow2.ErrUnsupported, inDir(16, 2)},
+	{"granularity_bits", qcow2.ErrCorrupt, inDir(17, 8)},
+	{"granularity_bits", qcow2.ErrLimit, inDir(17, 32)},
+	{"name_size", qcow2.ErrCorrupt, inDir(19, 0)},
+	{"name_size", qcow2.ErrLimit, inDir(18, 4)},
+	{"name_size", qcow2.ErrCorrupt, inDir(18, 3)},
+	{"extra_data_size", qcow2.ErrUnsupported, inDir(20, 1)},
+	{"bitmap table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).table, 2) }},
+	{"bitmap table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).table, 1<<50) }},
+	{"L1 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l1, 1<<63|512) }},
+	{"L1 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l1, 1<<63|1<<40) }},
+	{"L2 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<63|512) }},
+	{"L2 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<63|1<<40) }},
+	{"L2 table entry", qcow2.ErrCorrupt, func(m *memory) { set32(4, 2)(m) }},
+	{"L2 subcluster bitmap", qcow2.ErrCorrupt, func(m *memory) { set64(72, 1<<4)(m); m.set(partsOf(m).l2+8, 1<<32|1) }},
+	{"L2 subcluster bitmap", qcow2.ErrCorrupt, func(m *memory) { set64(72, 1<<4)(m); m.set(partsOf(m).l2, 1<<62); m.set(partsOf(m).l2+8, 1) }},
+	{"compressed cluster descriptor", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<62|1<<50) }},
+	{"compressed cluster", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<62|64) }},
+}
+
 func TestAHostileFieldIsNamed(t *testing.T) {
-	const ext = 120 // the data of the bitmaps extension
-	set32 := func(at int64, v uint32) func(m *memory) {
-		return func(m *memory) { binary.BigEndian.PutUint32(m.b[at:], v) }
-	}
-	set64 := func(at int64, v uint64) func(m *memory) {
-		return func(m *memory) { m.set(at, v) }
-	}
-	inDir := func(at int64, v byte) func(m *memory) {
-		return func(m *memory) { m.b[partsOf(m).dir+at] = v }
-	}
-	for _, c := range []struct {
-		field string
-		class error
-		do    func(m *memory)
-	}{
-		{"magic", qcow2.ErrFormat, set32(0, 0x51464900)},
-		{"magic", qcow2.ErrFormat, func(m *memory) { m.b = m.b[:10] }},
-		{"version", qcow2.ErrFormat, set32(4, 4)},
-		{"version", qcow2.ErrFormat, set32(4, 1)},
-		{"backing_file_offset", qcow2.ErrLimit, set64(8, 1<<63)},
-		{"backing_file_offset", qcow2.ErrLimit, set64(8, 1<<17)},
-		{"backing_file_size", qcow2.ErrLimit, func(m *memory) { set64(8, 4096)(m); set32(16, 1024)(m) }},
-		{"cluster_bits", qcow2.ErrCorrupt, set32(20, 8)},
-		{"cluster_bits", qcow2.ErrLimit, set32(20, 22)},
-		{"size", qcow2.ErrLimit, set64(24, 1<<63)},
-		{"size", qcow2.ErrCorrupt, set64(24, 1000)},
-		{"crypt_method", qcow2.ErrUnsupported, set32(32, 2)},
-		{"l1_size", qcow2.ErrLimit, set32(36, 4<<20+1)},
-		{"l1_size", qcow2.ErrCorrupt, set64(24, 1<<40)},
-		{"l1_table_offset", qcow2.ErrCorrupt, set64(40, 512)},
-		{"l1_table_offset", qcow2.ErrCorrupt, set64(40, 1<<50)},
-		{"refcount_table_offset", qcow2.ErrCorrupt, set64(48, 0)},
-		{"refcount_table_clusters", qcow2.ErrLimit, set32(56, 129)},
-		{"refcount_table_clusters", qcow2.ErrCorrupt, set32(56, 0)},
-		{"incompatible_features", qcow2.ErrUnsupported, set64(72, 1<<40)},
-		{"refcount_order", qcow2.ErrLimit, set32(96, 7)},
-		{"header_length", qcow2.ErrCorrupt, set32(100, 103)},
-		{"header_length", qcow2.ErrLimit, set32(100, 65537)},
-		{"header extension length", qcow2.ErrLimit, set32(116, 1<<31)},
-		{"bitmaps extension length", qcow2.ErrCorrupt, set32(116, 16)},
-		{"nb_bitmaps", qcow2.ErrCorrupt, set32(ext, 0)},
-		{"nb_bitmaps", qcow2.ErrLimit, set32(ext, 65536)},
-		{"nb_bitmaps", qcow2.ErrCorrupt, set32(ext, 3)},
-		{"nb_bitmaps", qcow2.ErrCorrupt, set32(ext, 5)},
-		{"bitmap_directory_size", qcow2.ErrLimit, set64(ext+8, 1<<26)},
-		{"bitmap_directory_size", qcow2.ErrCorrupt, set64(ext+8, 60<<20)},
-		{"bitmap_directory_offset", qcow2.ErrCorrupt, set64(ext+16, 7)},
-		{"bitmap_directory_size", qcow2.ErrCorrupt, set64(ext+16, 1<<50)},
-		{"bitmap_table_offset", qcow2.ErrCorrupt, inDir(0, 0x80)},
-		{"bitmap_table_offset", qcow2.ErrCorrupt, inDir(2, 1)},
-		{"bitmap_table_size", qcow2.ErrLimit, inDir(8, 0x80)},
-		{"bitmap_table_size", qcow2.ErrCorrupt, inDir(11, 2)},
-		{"bitmap flags", qcow2.ErrUnsupported, inDir(15, 4)},
-		{"bitmap type", qcow2.ErrUnsupported, inDir(16, 2)},
-		{"granularity_bits", qcow2.ErrCorrupt, inDir(17, 8)},
-		{"granularity_bits", qcow2.ErrLimit, inDir(17, 32)},
-		{"name_size", qcow2.ErrCorrupt, inDir(19, 0)},
-		{"name_size", qcow2.ErrLimit, inDir(18, 4)},
-		{"name_size", qcow2.ErrCorrupt, inDir(18, 3)},
-		{"extra_data_size", qcow2.ErrUnsupported, inDir(20, 1)},
-		{"bitmap table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).table, 2) }},
-		{"bitmap table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).table, 1<<50) }},
-		{"L1 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l1, 1<<63|512) }},
-		{"L1 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l1, 1<<63|1<<40) }},
-		{"L2 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<63|512) }},
-		{"L2 table entry", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<63|1<<40) }},
-		{"L2 table entry", qcow2.ErrCorrupt, func(m *memory) { set32(4, 2)(m) }},
-		{"L2 subcluster bitmap", qcow2.ErrCorrupt, func(m *memory) { set64(72, 1<<4)(m); m.set(partsOf(m).l2+8, 1<<32|1) }},
-		{"L2 subcluster bitmap", qcow2.ErrCorrupt, func(m *memory) { set64(72, 1<<4)(m); m.set(partsOf(m).l2, 1<<62); m.set(partsOf(m).l2+8, 1) }},
-		{"compressed cluster descriptor", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<62|1<<50) }},
-		{"compressed cluster", qcow2.ErrCorrupt, func(m *memory) { m.set(partsOf(m).l2, 1<<62|64) }},
-	} {
+	for _, c := range hostile {
 		m := written(t, everything(16))
 		c.do(m)
 		err := exercise(m.b, 1<<30)

@@ -171,8 +171,13 @@ func (r *Reader) inTable(in, want int64) (mapped, error) {
 		cluster := r.header.ClusterSize()
 		return mapped{u, cluster - in%cluster}, nil
 	}
-	units := int64(len(r.l2.raw)) / r.header.l2EntryBytes() * (r.header.ClusterSize() / r.unitSize)
+	perEntry := r.header.ClusterSize() / r.unitSize
+	units := int64(len(r.l2.raw)) / r.header.l2EntryBytes() * perEntry
 	next := first + 1
+	if u.kind == Unallocated && next%perEntry == 0 {
+		entry := r.header.l2EntryBytes()
+		next = int64(nextNonZero(r.l2.raw, int(next/perEntry*entry))) / entry * perEntry
+	}
 	for ; next < units && next*r.unitSize-in < want; next++ {
 		// What is wrong with a later unit is told when it is asked for.
 		v, err := r.unit(next)

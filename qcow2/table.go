@@ -26,10 +26,8 @@ func readL1(src source, h *Header, entries int64, list []l1Entry, buf []byte) ([
 		if err := src.read(buf, h.l1Offset+done, "the L1 table"); err != nil {
 			return list, buf, err
 		}
-		for i := 0; i < len(buf); i += 8 {
-			if v := binary.BigEndian.Uint64(buf[i:]); v != 0 {
-				list = append(list, l1Entry{(done + int64(i)) / 8, v})
-			}
+		for i := nextNonZero(buf, 0); i < len(buf); i = nextNonZero(buf, i+8) {
+			list = append(list, l1Entry{(done + int64(i)) / 8, binary.BigEndian.Uint64(buf[i:])})
 		}
 		done += int64(len(buf))
 	}
