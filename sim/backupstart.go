@@ -121,16 +121,17 @@ func (a *backupArgs) checkNodes(source, target *node) *qmp.ReplyError {
 	if a.compress && target.kind != "qcow2" {
 		return qmp.Generic("Compression is not supported for this drive ")
 	}
-	if source.isFilter() {
-		for _, e := range source.parents {
-			if e.user != nil && e.user.job != nil {
-				return busyWithJob(source, e.user.job)
-			}
-		}
+	if err := source.busy(); err != nil {
+		return err
 	}
-	for _, e := range target.parents {
+	return target.busy()
+}
+
+// busy is the operation blocker that a job sets on its filter and on its target.
+func (n *node) busy() *qmp.ReplyError {
+	for _, e := range n.parents {
 		if e.user != nil && e.user.job != nil {
-			return busyWithJob(target, e.user.job)
+			return busyWithJob(n, e.user.job)
 		}
 	}
 	return nil

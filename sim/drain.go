@@ -1,5 +1,7 @@
 package sim
 
+import "slices"
+
 // A drained section lets no new request start and waits for those in flight. Jobs
 // that run show it: each is paused and resumed, and says so (§0.1, §5.6).
 type drained struct {
@@ -24,6 +26,9 @@ func (m *Machine) drain(n *node) drained {
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}
+	if n == nil && len(d.jobs) > 1 {
+		d.sort(func(target, filter int) int { return min(target, filter) })
+	}
 	for _, j := range d.jobs {
 		j.settlePause()
 	}
@@ -36,9 +41,22 @@ func (d *drained) hold(j *job) {
 	d.jobs = append(d.jobs, j)
 }
 
+// sort orders jobs as QEMU comes across them when it walks all nodes, the oldest
+// first: it pauses a job at the first of its nodes and resumes it at the last.
+func (d *drained) sort(which func(target, filter int) int) {
+	at := func(j *job) int {
+		b := j.work.(*backup)
+		return which(slices.Index(d.m.nodes, b.target), slices.Index(d.m.nodes, b.filter))
+	}
+	slices.SortStableFunc(d.jobs, func(a, b *job) int { return at(a) - at(b) })
+}
+
 // end closes the section.
 func (d *drained) end() {
 	d.m.drains--
+	if !d.local && len(d.jobs) > 1 {
+		d.sort(func(target, filter int) int { return max(target, filter) })
+	}
 	for i := range d.jobs {
 		j := d.jobs[i]
 		if d.local {

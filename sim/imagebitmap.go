@@ -205,7 +205,7 @@ func (img *image) dropContent(s *storedBitmap) {
 // to it at the next flush.
 func (img *image) writeDirectory() error {
 	if old := img.bitmapDir; old.hi > 0 {
-		img.freeClusters(old.lo, old.hi-old.lo)
+		defer img.freeClusters(old.lo, old.hi-old.lo)
 	}
 	img.bitmapDir, img.headerDirty = run{}, true
 	n := img.directorySize()

@@ -51,6 +51,7 @@ func (n *node) markInUse() error {
 func (n *node) storeBitmaps() error {
 	img := n.image()
 	changed := false
+	var old []storedBitmap // freed when the new directory is in place
 	for i := len(n.bitmaps.list) - 1; i >= 0; i-- {
 		b := n.bitmaps.list[i]
 		if !b.persistent || b.inconsistent || b.readonly || b.skipStore {
@@ -63,7 +64,7 @@ func (n *node) storeBitmaps() error {
 			k = len(img.stored) - 1
 		}
 		s := &img.stored[k]
-		img.dropContent(s)
+		old = append(old, *s)
 		s.shift, s.flags = b.shift, 0
 		if !b.disabled {
 			s.flags = storedAuto
@@ -75,7 +76,13 @@ func (n *node) storeBitmaps() error {
 	if !changed {
 		return nil
 	}
-	return img.writeDirectory()
+	if err := img.writeDirectory(); err != nil {
+		return err
+	}
+	for i := range old {
+		img.dropContent(&old[i])
+	}
+	return nil
 }
 
 // forgetStored removes a bitmap from the image at once (§3.5).

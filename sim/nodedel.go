@@ -53,10 +53,8 @@ func (m *Machine) blockdevDel(args qmp.Value) *qmp.ReplyError {
 // blocked is the operation blocker of a node: a job has it, or it is the backing
 // file of another.
 func (n *node) blocked() *qmp.ReplyError {
-	for _, e := range n.parents {
-		if e.user != nil && e.user.job != nil {
-			return busyWithJob(n, e.user.job)
-		}
+	if err := n.busy(); err != nil {
+		return err
 	}
 	for _, e := range n.parents {
 		if e.parent != nil && e.role == "backing" {
