@@ -32,6 +32,7 @@ type PipeOptions struct {
 type PipeEnd struct {
 	in, out *pipeQueue
 	wire    bool
+	leaf    rt.Mutex // protects unbind: both sides of a client may close it
 	unbind  func()
 }
 
@@ -62,8 +63,8 @@ func NewPipe(kernel rt.Runtime, opts PipeOptions) (a, b *PipeEnd) {
 	}
 	ab := newPipeQueue(kernel, opts.Name+"-ab", opts.Limit)
 	ba := newPipeQueue(kernel, opts.Name+"-ba", opts.Limit)
-	a = &PipeEnd{in: ba, out: ab, wire: opts.Wire}
-	b = &PipeEnd{in: ab, out: ba, wire: opts.Wire}
+	a = &PipeEnd{in: ba, out: ab, wire: opts.Wire, leaf: rt.NewLeafMutex(kernel, opts.Name+"-a")}
+	b = &PipeEnd{in: ab, out: ba, wire: opts.Wire, leaf: rt.NewLeafMutex(kernel, opts.Name+"-b")}
 	return a, b
 }
 
@@ -76,10 +77,18 @@ func newPipeQueue(kernel rt.Runtime, name string, limit int) *pipeQueue {
 // the sockets of a dead process. The peer reads what was sent, then io.EOF; this
 // end answers rt.ErrKilled. Bind before p uses the end.
 func (e *PipeEnd) Bind(p rt.Process) {
-	if e.unbind != nil {
-		e.unbind()
+	e.unbound(p.OnKill(func() { e.shut(rt.ErrKilled) }))
+}
+
+// unbound puts another unbind in place and calls the old one.
+func (e *PipeEnd) unbound(next func()) {
+	e.leaf.Lock()
+	old := e.unbind
+	e.unbind = next
+	e.leaf.Unlock()
+	if old != nil {
+		old()
 	}
-	e.unbind = p.OnKill(func() { e.shut(rt.ErrKilled) })
 }
 
 // Send queues m for the peer. It fails with ErrNotWire for a message that bytes
@@ -159,10 +168,7 @@ func (e *PipeEnd) PeerGone() bool {
 // Close ends both directions for both sides. What was sent can still be read by
 // the peer; what was not read here is lost. Closing twice is no error.
 func (e *PipeEnd) Close() error {
-	if e.unbind != nil {
-		e.unbind()
-		e.unbind = nil
-	}
+	e.unbound(nil)
 	e.shut(ErrClosed)
 	return nil
 }

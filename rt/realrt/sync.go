@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fleece/rt"
@@ -11,20 +12,37 @@ import (
 
 // mutex is a sync.Mutex that knows a task which died with it.
 type mutex struct {
+	p    *process
 	name string
 	mu   sync.Mutex
+	// holder is the goroutine that has the lock; 0 for none, and always for
+	// the kernel's locks.
+	holder atomic.Uint64
 	// owing is the task that took the lock again to die. Protected by mu.
 	owing *task
 }
 
 // NewMutex makes a lock.
-func (p *process) NewMutex(name string) rt.Mutex { return &mutex{name: name} }
+func (p *process) NewMutex(name string) rt.Mutex { return &mutex{p: p, name: name} }
 
 // Lock takes the lock.
-func (m *mutex) Lock() { m.mu.Lock() }
+func (m *mutex) Lock() {
+	m.mu.Lock()
+	if m.p != m.p.w.kernel {
+		m.holder.Store(goroutineID())
+	}
+}
 
-// Unlock releases the lock.
+// Unlock releases the lock. In a dead process it does nothing for a task that has
+// not got it: one that died while it had let the lock go runs a deferred Unlock
+// that was meant for the time after.
 func (m *mutex) Unlock() {
+	if m.p != m.p.w.kernel {
+		if !m.p.Alive() && m.holder.Load() != goroutineID() {
+			return
+		}
+		m.holder.Store(0)
+	}
 	if t := m.owing; t != nil {
 		m.owing = nil
 		t.owed = slices.DeleteFunc(t.owed, func(o *mutex) bool { return o == m })

@@ -187,3 +187,26 @@ func TestSignal_IsNotLostToAWaiterThatTimesOut(t *testing.T) {
 }
 
 var _ rt.World = (*realrt.World)(nil)
+
+func TestATaskThatDiesWhileItHasLetALockGoDoesNotUnlockItInItsDeferredCode(t *testing.T) {
+	w := realrt.NewWorld()
+	p := w.NewProcess("driver")
+	outer, inner := p.NewMutex("outer"), p.NewMutex("inner")
+	cond := p.NewCond("inner", inner)
+	waiting := make(chan struct{})
+	p.Go("task", func() {
+		outer.Lock()
+		defer outer.Unlock()
+		outer.Unlock() // let go around the wait, as around a monitor command
+		inner.Lock()
+		close(waiting)
+		cond.Wait()
+		inner.Unlock()
+		outer.Lock()
+	})
+	<-waiting
+	p.Kill()
+	if left := w.Wait(time.Second); len(left) > 0 {
+		t.Fatal(left)
+	}
+}
