@@ -173,7 +173,15 @@ func (e *PipeEnd) Close() error {
 	return nil
 }
 
+// shut ends both directions, what leaves first: a task that the end of its Recv
+// wakes must find Send shut, or a dead process would still be heard.
 func (e *PipeEnd) shut(why error) {
+	e.out.mu.Lock()
+	if e.out.writerGone == nil {
+		e.out.writerGone = why
+	}
+	e.out.mu.Unlock()
+	e.out.cond.Broadcast()
 	e.in.mu.Lock()
 	if e.in.readerGone == nil {
 		e.in.readerGone = why
@@ -181,10 +189,4 @@ func (e *PipeEnd) shut(why error) {
 	}
 	e.in.mu.Unlock()
 	e.in.cond.Broadcast()
-	e.out.mu.Lock()
-	if e.out.writerGone == nil {
-		e.out.writerGone = why
-	}
-	e.out.mu.Unlock()
-	e.out.cond.Broadcast()
 }
