@@ -87,6 +87,25 @@ func TestRecordings_AreRepeatedLineByLine(t *testing.T) {
 	}
 }
 
+// The sessions in testdata were recorded with QEMU 7.2.22 too: random commands on two
+// disks, two targets and two job ids.
+func TestRandomSessions_AreRepeatedLineByLine(t *testing.T) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob("testdata/sessions/*.jsonl")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no sessions: ", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".jsonl"), func(t *testing.T) {
+			rec := readRecording(t, name)
+			compare(t, rec, replay(t, rec, 16<<20, false, sim.Options{Schema: schema}), nil)
+		})
+	}
+}
+
 // exchange is one command and what came until the next.
 type exchange struct {
 	sent    time.Duration
