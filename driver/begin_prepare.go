@@ -140,8 +140,10 @@ func (g *beginning) openTarget(k *disk) error {
 func (g *beginning) create(c qmp.BlockdevCreate) error {
 	d := g.d
 	d.creating = creation{job: c.JobID}
-	defer func() { d.creating = creation{} }()
 	if _, err := d.nested(g.r, c); err != nil {
+		if refused(err) {
+			d.creating = creation{}
+		}
 		return err
 	}
 	for !d.creating.concluded && d.usable(g.r) == nil {
@@ -152,11 +154,13 @@ func (g *beginning) create(c qmp.BlockdevCreate) error {
 	}
 	v, err := d.nested(g.r, qmp.QueryJobs{})
 	job, jobErr := findJob(v, err, c.JobID)
-	if _, err := d.nested(g.r, qmp.JobDismiss{ID: c.JobID}); err != nil && jobErr == nil {
+	if _, err := d.nested(g.r, qmp.JobDismiss{ID: c.JobID}); err == nil {
+		d.creating = creation{}
+	} else if jobErr == nil {
 		jobErr = err
 	}
 	if jobErr != nil {
-		return jobErr
+		return jobErr // what is left in d.creating is dismissed by the undoing
 	}
 	if job.Error != "" {
 		return virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "failed to format image: '%s'", job.Error)

@@ -45,6 +45,10 @@ func checkpointBitmaps(d *domain, r *run, c *checkpointdef.Checkpoint) []qmp.Bit
 
 func (u *undoing) all() {
 	d, b := u.d, u.b
+	if d.creating.job != "" {
+		d.try(u.r, qmp.JobDismiss{ID: d.creating.job})
+		d.creating = creation{}
+	}
 	if u.executed {
 		u.jobs()
 	}
@@ -65,13 +69,29 @@ func (u *undoing) all() {
 }
 
 // try runs a command of a clean-up; it waits for the sync job for as long as need
-// be. Refusals are noted: what is to be removed may not be there.
+// be.
 func (d *domain) try(r *run, c qmp.Commander) {
 	d.take(jobNested, d.jobs.asyncAPI)
-	_, err := d.exec(r, c)
+	d.attempt(r, c)
 	d.end()
-	if err != nil {
+}
+
+// attemptsMax is how often a command of a clean-up is sent if QEMU refuses it:
+// one more time, since nobody else will ever clean up.
+const attemptsMax = 2
+
+// attempt is exec for a clean-up. Refusals are noted: what is to be removed may
+// not be there.
+func (d *domain) attempt(r *run, c qmp.Commander) {
+	for range attemptsMax {
+		_, err := d.exec(r, c)
+		if err == nil {
+			return
+		}
 		d.drv.p.Note("clean-up", d.name, err)
+		if !refused(err) {
+			return
+		}
 	}
 }
 

@@ -113,13 +113,6 @@ func (d *domain) clean(r *run, b *backup, k *disk) {
 	}
 }
 
-// attempt is exec for a command whose refusal changes nothing.
-func (d *domain) attempt(r *run, c qmp.Commander) {
-	if _, err := d.exec(r, c); err != nil {
-		d.drv.p.Note("clean-up", d.name, err)
-	}
-}
-
 // cancelDisks sends a cancel to each job that still copies. A sync job is held.
 func (d *domain) cancelDisks(r *run, b *backup) {
 	for _, k := range b.disks {
@@ -127,7 +120,9 @@ func (d *domain) cancelDisks(r *run, b *backup) {
 			continue
 		}
 		k.cancelling = true
-		d.attempt(r, qmp.BlockJobCancel{Device: k.Job, Force: qmp.True})
+		if _, err := d.exec(r, qmp.BlockJobCancel{Device: k.Job, Force: qmp.True}); err != nil {
+			d.drv.p.Note("cancel", d.name, err) // the job has concluded, as a rule
+		}
 	}
 }
 
