@@ -113,7 +113,7 @@ func (d *qcow2Driver) discard(off, n int64) error {
 }
 
 func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {
-	r, length := d.img.guestRun(off, n)
+	r, length := d.img.guestRun(off, d.sliceRest(off, n))
 	backing := d.n.backing()
 	switch {
 	case r.kind == mapData:
@@ -127,6 +127,19 @@ func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {
 	}
 	_, zero, part, err := backing.drv.status(off, min(length, backing.length()-off))
 	return false, zero, part, err
+}
+
+// sliceRest cuts a query at the end of what one table of 512-byte clusters maps,
+// 32 KiB: qcow2_get_host_offset looks no further, so a backup, which asks once per
+// cluster of 64 KiB at least, never sees a whole one of one kind and copies such an
+// image as data throughout (docs/qemu-findings.md). With larger clusters the cut is
+// beyond what a backup can see, and is left out.
+func (d *qcow2Driver) sliceRest(off, n int64) int64 {
+	span := d.img.perL2() << d.img.bits
+	if span >= copyClusterMin {
+		return n
+	}
+	return min(n, span-off%span)
 }
 
 func (d *qcow2Driver) length() int64             { return d.img.size }
