@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fleece/host"
+	"fleece/qcow2"
 )
 
 func (b *bench) quit() {
@@ -159,6 +160,10 @@ func TestImages_OfAKilledMachineHaveNoErrorsButLeaks(t *testing.T) {
 func (b *bench) dump(name, out string) {
 	data, err := host.ReadFile(b.host(), dir+"/"+name+".qcow2", 1<<30)
 	b.must(err)
+	report, err := qcow2.Check(bytes.NewReader(data), int64(len(data)))
+	if err != nil || report.ErrorCount > 0 {
+		b.t.Errorf("image %s: %v %+v", name, err, report)
+	}
 	b.must(os.WriteFile(filepath.Join(out, name), data, 0o600))
 }
 
