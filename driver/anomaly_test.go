@@ -150,3 +150,58 @@ func TestCheckpointCreate_LeavesNothingWhateverFails(t *testing.T) {
 	}
 	t.Fatal("CheckpointCreateXML never succeeds")
 }
+
+// TestEnd_IsRightWhicheverStepOfTheEndFails fails, in turn, each command and each
+// file operation between the return of Begin and that of End. Whatever fails, the
+// backup ends, and nothing is left in QEMU.
+func TestEnd_IsRightWhicheverStepOfTheEndFails(t *testing.T) {
+	for _, commands := range []bool{true, false} {
+		for n := 1; n <= anomaliesMax; n++ {
+			fired := false
+			inWorld(t, func(w *world) { fired = w.failEnd(n, commands) })
+			if !fired {
+				if n < 3 {
+					t.Errorf("only %d anomalies", n)
+				}
+				break
+			}
+		}
+	}
+}
+
+func (w *world) failEnd(n int, commands bool) (fired bool) {
+	w.boot()
+	id, err := w.begin()
+	w.must(err)
+	seen, disarm := 0, func() int { return 0 }
+	if commands {
+		w.onCommand = func(string) string {
+			if seen++; seen == n {
+				fired = true
+				return "anomaly"
+			}
+			return ""
+		}
+	} else {
+		disarm = w.failDriver(n, syscall.EIO)
+	}
+	w.await("the event", func() bool { return len(w.completions()) > 0 })
+	ret, err := w.dom.BackupEnd(id, 0)
+	fired = fired || disarm() > 0
+	w.onCommand = nil
+	switch {
+	case isCode(err, virt.ERR_SYSTEM_ERROR, "unable to save status"):
+		// The job stays until it is released durably.
+		ret, err = w.dom.BackupEnd(id, 0)
+		w.must(err)
+		w.check(ret == 1, "the second End returned %d", ret)
+		w.nothingLeft("c1", "a", "b")
+	case err != nil:
+		w.check(fired && isCode(err, virt.ERR_OPERATION_FAILED, ""), "End: %v", err)
+		w.nothingLeft("c1")
+	default:
+		w.check(ret == 1, "End returned %d", ret)
+		w.nothingLeft("c1", "a", "b")
+	}
+	return fired
+}

@@ -3,6 +3,7 @@ package driver_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -182,5 +183,102 @@ func TestReuseExternal_NeverDeletesTheFile(t *testing.T) {
 		_, err = w.dom.BackupEnd(0, virt.DOMAIN_BACKUP_END_ABORT)
 		w.must(err)
 		w.nothingLeft("", "mine")
+	})
+}
+
+func TestEnd_FollowsTheDecisionTable(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.boot()
+		w.fill()
+		w.hold = true
+		id, err := w.begin()
+		w.must(err)
+		_, err = w.dom.BackupEnd(id, 0)
+		w.check(isCode(err, virt.ERR_OPERATION_INVALID, "backup job '1' has not completed; use the abort flag to cancel it"), "running, no flag: %v", err)
+		_, err = w.dom.BackupEnd(id, 2)
+		w.check(isCode(err, virt.ERR_INVALID_ARG, "unsupported flags (0x2)"), "unknown flag: %v", err)
+		_, err = w.dom.BackupEnd(id+1, 0)
+		w.check(isCode(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id '2'"), "unknown id: %v", err)
+		ret, err := w.dom.BackupEnd(id, virt.DOMAIN_BACKUP_END_ABORT)
+		w.must(err)
+		w.check(ret == 0, "an abort returned %d", ret)
+		w.nothingLeft("c1")
+		w.await("the event", func() bool { return len(w.completions()) == 1 })
+		e := w.completions()[0]
+		w.check(!e.Success() && e.ErrorMessage() == "Operation canceled" && e.ID() == id, "event %v", e.Params)
+		kind, _, err := w.dom.GetJobStats(virt.DOMAIN_JOB_STATS_COMPLETED)
+		w.must(err)
+		w.check(kind == virt.DOMAIN_JOB_CANCELLED, "completed job is %d", kind)
+		_, err = w.dom.BackupEnd(0, virt.DOMAIN_BACKUP_END_ABORT)
+		w.check(isCode(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id '0'"), "after the end: %v", err)
+	})
+}
+
+func TestAbortJob_EndsTheBackupAndReleasesIt(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.boot()
+		err := w.dom.AbortJob()
+		w.check(isCode(err, virt.ERR_OPERATION_INVALID, "no job is active on the domain"), "E177: %v", err)
+		w.fill()
+		w.hold = true
+		_, err = w.begin()
+		w.must(err)
+		w.must(w.dom.AbortJob())
+		ids, err := w.dom.ListJobIds(0)
+		w.must(err)
+		w.check(len(ids) == 0, "jobs left: %v", ids)
+		w.nothingLeft("c1")
+		w.must(w.dom.Destroy())
+		err = w.dom.AbortJob()
+		w.check(isCode(err, virt.ERR_OPERATION_INVALID, "domain is not running"), "E176: %v", err)
+	})
+}
+
+func TestBegin_WaitsForTheJobLockThenGivesUp(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.boot()
+		w.fill()
+		w.hold = true
+		_, err := w.begin()
+		w.must(err)
+		before := w.Now()
+		_, err = w.dom.BackupBegin(nil, nil, 0)
+		w.check(isCode(err, virt.ERR_OPERATION_TIMEOUT, "Message='Timed out during operation: cannot acquire state change lock'"), "E164: %v", err)
+		w.check(w.Now().Sub(before) == 30*time.Second, "it waited %v", w.Now().Sub(before))
+		_, err = w.dom.CreateCheckpointXML(virt.XML("<domaincheckpoint><name>c2</name></domaincheckpoint>"), 0)
+		w.check(err == nil, "a checkpoint during a backup: %v", err)
+		w.must(w.dom.Suspend())
+		w.must(w.dom.Resume())
+	})
+}
+
+func TestJobStats_OfARunningBackupNeverFall(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.boot()
+		kind, params, err := w.dom.GetJobStats(0)
+		w.must(err)
+		w.check(kind == virt.DOMAIN_JOB_NONE && len(params) == 0, "no job: %v %v", kind, params)
+		w.fill()
+		w.hold = true
+		_, err = w.begin()
+		w.must(err)
+		var last uint64
+		for range 5 {
+			kind, params, err := w.dom.GetJobStats(0)
+			w.must(err)
+			done, _ := virt.FindParam(params, virt.DOMAIN_JOB_DISK_PROCESSED)
+			now, _ := done.Value.(uint64)
+			w.check(kind == virt.DOMAIN_JOB_UNBOUNDED && now >= last, "stats went from %d to %d", last, now)
+			last = now
+			w.Spec().Sleep(time.Second)
+		}
+		w.check(last > 0, "no progress at all")
+		kind, _, err = w.dom.GetJobStats(virt.DOMAIN_JOB_STATS_COMPLETED)
+		w.must(err)
+		w.check(kind == virt.DOMAIN_JOB_NONE, "a completed job beside the running one: %v", kind)
+		info, err := w.dom.GetJobInfo()
+		w.must(err)
+		w.check(info.Type == virt.DOMAIN_JOB_UNBOUNDED && info.FileTotal == 2*diskBytes && info.FileRemaining == info.FileTotal-info.FileProcessed, "info %+v", info)
+		w.must(w.dom.AbortJob())
 	})
 }

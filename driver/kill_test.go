@@ -66,7 +66,7 @@ func (f steppedFile) Sync() error {
 // step of a backup in turn, in a second round QEMU with it, and in a third one the
 // next driver in the middle of its recovery.
 func TestDriver_KilledAtAnyStepComesBackToAWholeBackupOrNone(t *testing.T) {
-	for _, round := range []killRound{{}, {machine: true}, {again: true}} {
+	for _, round := range []killRound{{}, {machine: true}, {again: true}, {abort: true}, {abort: true, again: true}} {
 		points := 0
 		for n := 1; n <= anomaliesMax; n++ {
 			killed := false
@@ -86,17 +86,28 @@ func TestDriver_KilledAtAnyStepComesBackToAWholeBackupOrNone(t *testing.T) {
 type killRound struct {
 	machine bool // QEMU dies too
 	again   bool // the restarted driver dies as well
+	abort   bool // End comes at once, with ABORT
 }
 
 // killedAt tells whether there was a step n.
 func (w *world) killedAt(n int, round killRound) bool {
 	w.boot()
+	if round.abort {
+		w.fill()
+		w.hold = true
+	}
 	w.steps, w.killAt = 0, n
 	id, err := w.begin()
 	returned, ended := err == nil, false
+	var flags virt.DomainBackupEndFlags
+	if round.abort {
+		flags = virt.DOMAIN_BACKUP_END_ABORT
+	}
 	if returned {
-		w.awaitEndOrDeath()
-		_, err = w.dom.BackupEnd(id, 0)
+		if !round.abort {
+			w.awaitEndOrDeath()
+		}
+		_, err = w.dom.BackupEnd(id, flags)
 		ended = err == nil
 	}
 	if w.p.Alive() {
@@ -110,7 +121,14 @@ func (w *world) killedAt(n int, round killRound) bool {
 		w.dieInRecovery()
 	}
 	w.restart()
-	w.afterRestart(returned, ended, round.machine)
+	w.hold = false
+	ids, err := w.dom.ListJobIds(0)
+	w.must(err)
+	if round.abort && (returned || len(ids) > 0) {
+		w.afterAbort(ended)
+	} else {
+		w.afterRestart(returned, ended, round.machine)
+	}
 	return true
 }
 
@@ -166,4 +184,27 @@ func (w *world) afterRestart(returned, ended, machineDied bool) {
 		w.nothingLeft("")
 		w.whole()
 	}
+}
+
+// afterAbort asserts that a backup whose End was asked to abort it is gone, or can
+// be ended once more, with files only if it was a success.
+func (w *world) afterAbort(ended bool) {
+	ids, err := w.dom.ListJobIds(0)
+	w.must(err)
+	if len(ids) == 0 {
+		// Released: as a success if the job was faster than End.
+		entries, err := w.kernel.View(w.Spec()).ReadDir("/t")
+		w.must(err)
+		w.nothingLeft("c1", entries...)
+		w.check(len(entries) != 1, "one of two images left: %v", entries)
+		return
+	}
+	w.check(!ended, "job %v came back after its end", ids)
+	ret, err := w.dom.BackupEnd(0, virt.DOMAIN_BACKUP_END_ABORT)
+	w.must(err)
+	if ret == 1 {
+		w.nothingLeft("c1", "a", "b")
+		return
+	}
+	w.nothingLeft("c1")
 }

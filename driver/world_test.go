@@ -22,7 +22,6 @@ import (
 // world is a simulated world with a host, a hypervisor and the driver under test.
 type world struct {
 	*simrt.World
-	t      *testing.T
 	kernel *memhost.Kernel
 	hv     *qmpfake.Hypervisor
 	// onCommand, if set, sees each command of the driver before QEMU does; an
@@ -30,6 +29,8 @@ type world struct {
 	onCommand func(cmd string) string
 	commands  []string
 
+	// hold makes jobs stall after their first MiB.
+	hold bool
 	// steps counts what the driver does to the world: each file operation, and
 	// each command before and after it is sent. The driver dies at step killAt.
 	steps, killAt int
@@ -41,17 +42,22 @@ type world struct {
 	events []virt.Event
 }
 
-const diskBytes = 1 << 20
+const diskBytes = 4 << 20
 
 // inWorld runs a test in a fresh simulated world.
 func inWorld(t *testing.T, test func(w *world)) {
+	t.Helper()
+	runWorld(t, simrt.Options{}, test)
+}
+
+func runWorld(t testing.TB, opts simrt.Options, test func(w *world)) {
 	t.Helper()
 	schema, err := qmp.LoadSchema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := simrt.Run(simrt.Options{}, func(sw *simrt.World) {
-		w := &world{World: sw, t: t, kernel: memhost.New(sw.Kernel(), memhost.Options{})}
+	result := simrt.Run(opts, func(sw *simrt.World) {
+		w := &world{World: sw, kernel: memhost.New(sw.Kernel(), memhost.Options{})}
 		w.must(w.kernel.MkdirAll("/state"))
 		w.must(w.kernel.MkdirAll("/i"))
 		w.must(w.kernel.MkdirAll("/t"))
@@ -250,10 +256,42 @@ func (c *tap) Send(m qmp.Value) error {
 			m = qmp.Command{Name: cmd, Args: qmp.Dict(qmp.M("fault", qmp.Str(desc)))}.Message(m.Get("id"))
 		}
 	}
+	if cmd == "transaction" && c.w.hold {
+		m = held(m)
+	}
 	c.w.step()
 	err := c.Conn.Send(m)
 	c.w.step()
 	return err
+}
+
+// held adds "speed": 1 to the jobs of a transaction.
+func held(m qmp.Value) qmp.Value {
+	var actions []qmp.Value
+	for _, a := range m.Get("arguments").Get("actions").Items() {
+		if a.Get("type").S() == "blockdev-backup" {
+			data := append([]qmp.Member{qmp.M("speed", qmp.Int(1))}, a.Get("data").Members()...)
+			a = qmp.Dict(qmp.M("type", a.Get("type")), qmp.M("data", qmp.Dict(data...)))
+		}
+		actions = append(actions, a)
+	}
+	return qmp.Command{Name: "transaction", Args: qmp.Dict(qmp.M("actions", qmp.List(actions...)))}.Message(m.Get("id"))
+}
+
+// fill writes data all over the domain's disks, so that there is something to copy.
+func (w *world) fill() {
+	m := w.hv.Machine("vm")
+	data := make([]byte, 256<<10)
+	for i := range data {
+		data[i] = byte(i) | 1
+	}
+	var failure error
+	w.must(m.Process().Call("guest", func() {
+		for off := int64(0); off < diskBytes && failure == nil; off += int64(len(data)) {
+			failure = errors.Join(m.Sim().GuestWrite("virtio-disk0", off, data), m.Sim().GuestWrite("virtio-disk1", off, data))
+		}
+	}))
+	w.must(failure)
 }
 
 func isCode(err error, code virt.ErrorNumber, text string) bool {
