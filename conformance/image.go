@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"sync"
 
 	"fleece/conformance/oracle"
 	"fleece/host"
@@ -27,12 +28,16 @@ func (t *T) openImage(path, format string) image {
 	if format == "raw" {
 		return rawImage{File: f, size: size}
 	}
-	r, err := qcow2.Open(f, size, qcow2.Options{})
-	if err != nil {
+	r := readers.Get().(*qcow2.Reader)
+	if err := r.Reset(f, size, qcow2.Options{}); err != nil {
 		t.Fail("image %s: %v", path, err)
 	}
 	return qcowImage{Reader: r, File: f}
 }
+
+// readers keeps the memory of image readers between images. A reader holds no
+// content over Reset, so worlds cannot see each other through it.
+var readers = sync.Pool{New: func() any { return new(qcow2.Reader) }}
 
 // rawImage is a raw image: data where the host says so, zero elsewhere.
 type rawImage struct {
@@ -63,6 +68,12 @@ type qcowImage struct {
 }
 
 func (q qcowImage) Size() int64 { return q.Reader.Size() }
+
+// Close gives the reader back; the image must not be used any more.
+func (q qcowImage) Close() error {
+	readers.Put(q.Reader)
+	return q.File.Close()
+}
 
 func (q qcowImage) ReadAt(p []byte, off int64) (int, error) { return q.Reader.ReadAt(p, off) }
 

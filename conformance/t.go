@@ -246,10 +246,10 @@ func (t *T) LimitedDir(name string, bytes int64) string {
 	return dir
 }
 
-// Steps is the number of scheduling decisions so far; 0 where no world is simulated.
-func (t *T) Steps() int {
-	if w, ok := t.env.World.(interface{ Steps() int }); ok {
-		return w.Steps()
+// Points is the number of choice points so far; 0 where no world is simulated.
+func (t *T) Points() int {
+	if w, ok := t.env.World.(interface{ Points() int }); ok {
+		return w.Points()
 	}
 	return 0
 }

@@ -25,7 +25,7 @@ func machineOfCycles(t *conformance.T, n int, sum *tally) {
 }
 
 func cycle(t *conformance.T, d *conformance.Domain, i int, sum *tally) {
-	points := t.Steps()
+	points := t.Points()
 	last := time.Now()
 	lap := func(part int) {
 		now := time.Now()
@@ -53,6 +53,6 @@ func cycle(t *conformance.T, d *conformance.Domain, i int, sum *tally) {
 	lap(3)
 	b.ExpectImages()
 	lap(4)
-	sum.points += t.Steps() - points
+	sum.points += t.Points() - points
 	sum.cycles++
 }

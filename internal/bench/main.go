@@ -13,6 +13,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"fleece/conformance"
@@ -22,6 +24,7 @@ import (
 
 func main() {
 	real.MaybeReaper()
+	debug.SetGCPercent(lanes.GCPercent)
 	simSeconds := flag.Float64("sim", 3, "seconds of cycles on the simulator")
 	qemuCycles := flag.Int("qemu", 40, "cycles on the real QEMU; 0 leaves it out")
 	flag.Parse()
@@ -36,6 +39,7 @@ func run(simSeconds float64, qemuCycles int) error {
 	if err != nil {
 		return err
 	}
+	cores := runtime.GOMAXPROCS(1) // figures are per core, the collector's work included
 	var onSim tally
 	for start := time.Now(); time.Since(start).Seconds() < simSeconds; {
 		if err := cycles(sim, cyclesPerMachine, &onSim); err != nil {
@@ -43,6 +47,7 @@ func run(simSeconds float64, qemuCycles int) error {
 		}
 	}
 	onSim.print("sim")
+	runtime.GOMAXPROCS(cores)
 	var onQEMU tally
 	if qemuCycles > 0 {
 		qemu, err := lanes.QEMU(lanes.Config{})

@@ -70,6 +70,9 @@ func (w *World) Now() time.Time { return time.Unix(epoch, w.now).UTC() }
 // Steps is the number of scheduling decisions so far.
 func (w *World) Steps() int { return w.steps }
 
+// Points is the number of choices so far that had more than one option.
+func (w *World) Points() int { return w.points }
+
 // Fail ends the run with a failure of that kind, KindCheck as a rule, at the
 // calling function. It does not return. The first failure of a run counts; the
 // failure of a task that is being unwound does not.
