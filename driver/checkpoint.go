@@ -8,9 +8,11 @@ import (
 )
 
 // DomainCheckpointCreateXML makes a checkpoint of a running domain: a persistent
-// bitmap on each of its disks, all at one instant (§5.11).
+// bitmap on each of its disks, all at one instant (§5.11). With REDEFINE it takes
+// over the description of one that exists.
 func (drv *Driver) DomainCheckpointCreateXML(id virt.DomainID, xml string, flags virt.DomainCheckpointCreateFlags) (virt.CheckpointID, error) {
-	const known = virt.DOMAIN_CHECKPOINT_CREATE_QUIESCE
+	const known = virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE | virt.DOMAIN_CHECKPOINT_CREATE_QUIESCE |
+		virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE
 	d, err := drv.find(id)
 	if err != nil {
 		return virt.CheckpointID{}, err
@@ -19,10 +21,7 @@ func (drv *Driver) DomainCheckpointCreateXML(id virt.DomainID, xml string, flags
 	if bits := flags &^ known; bits != 0 {
 		return virt.CheckpointID{}, virt.UnsupportedFlags(uint32(bits), "qemuCheckpointCreateXML")
 	}
-	if d.run == nil {
-		return virt.CheckpointID{}, errChkInactive()
-	}
-	c, err := checkpointdef.ParseNew(xml, drv.p.Now().Unix())
+	c, err := d.parseCheckpoint(xml, flags)
 	if err != nil {
 		return virt.CheckpointID{}, err
 	}
@@ -30,16 +29,25 @@ func (drv *Driver) DomainCheckpointCreateXML(id virt.DomainID, xml string, flags
 		return virt.CheckpointID{}, err
 	}
 	defer d.end()
-	if d.run == nil {
-		return virt.CheckpointID{}, errChkInactive()
+	if flags&virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE != 0 {
+		err = d.redefine(c, flags&virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE != 0)
+	} else {
+		err = d.createCheckpoint(d.run, c, flags)
 	}
-	if flags&virt.DOMAIN_CHECKPOINT_CREATE_QUIESCE != 0 {
-		return virt.CheckpointID{}, errNoAgent()
-	}
-	if err := d.createCheckpoint(d.run, c); err != nil {
+	if err != nil {
 		return virt.CheckpointID{}, err
 	}
 	return virt.CheckpointID{Domain: d.id(), Name: c.Name}, nil
+}
+
+func (d *domain) parseCheckpoint(xml string, flags virt.DomainCheckpointCreateFlags) (*checkpointdef.Checkpoint, error) {
+	if flags&virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE != 0 {
+		return checkpointdef.ParseRedefine(xml)
+	}
+	if d.run == nil {
+		return nil, errChkInactive()
+	}
+	return checkpointdef.ParseNew(xml, d.drv.p.Now().Unix())
 }
 
 // errChkInactive is E198.
@@ -49,7 +57,13 @@ func errChkInactive() error {
 
 // createCheckpoint prepares the metadata, makes the bitmaps, and puts the metadata
 // in force; the sync job is held. A failure leaves nothing (contract row 24).
-func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint) error {
+func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint, flags virt.DomainCheckpointCreateFlags) error {
+	if r == nil {
+		return errChkInactive()
+	}
+	if flags&virt.DOMAIN_CHECKPOINT_CREATE_QUIESCE != 0 {
+		return errNoAgent()
+	}
 	if err := d.alignCheckpoint(c); err != nil {
 		return err
 	}
@@ -94,9 +108,10 @@ func errNoCheckpoint(name string) error {
 		"no domain checkpoint with matching name '%s'", name)
 }
 
-// DomainCheckpointGetXMLDesc returns the description of a checkpoint.
+// DomainCheckpointGetXMLDesc returns the description of a checkpoint, with SIZE the
+// bytes that are dirty since it on each disk.
 func (drv *Driver) DomainCheckpointGetXMLDesc(id virt.CheckpointID, flags virt.DomainCheckpointXMLFlags) (string, error) {
-	const known = virt.DOMAIN_CHECKPOINT_XML_SECURE | virt.DOMAIN_CHECKPOINT_XML_NO_DOMAIN
+	const known = virt.DOMAIN_CHECKPOINT_XML_SECURE | virt.DOMAIN_CHECKPOINT_XML_NO_DOMAIN | virt.DOMAIN_CHECKPOINT_XML_SIZE
 	if bits := flags &^ known; bits != 0 {
 		return "", virt.UnsupportedFlags(uint32(bits), "qemuCheckpointGetXMLDesc")
 	}
@@ -105,7 +120,21 @@ func (drv *Driver) DomainCheckpointGetXMLDesc(id virt.CheckpointID, flags virt.D
 		return "", err
 	}
 	defer d.mu.Unlock()
-	return c.Format(checkpointdef.FormatOptions{NoDomain: flags&virt.DOMAIN_CHECKPOINT_XML_NO_DOMAIN != 0}), nil
+	options := checkpointdef.FormatOptions{NoDomain: flags&virt.DOMAIN_CHECKPOINT_XML_NO_DOMAIN != 0}
+	if flags&virt.DOMAIN_CHECKPOINT_XML_SIZE != 0 {
+		if err := d.begin(jobModify, "virDomainCheckpointGetXMLDesc"); err != nil {
+			return "", err
+		}
+		defer d.end()
+		options.Sizes = true
+		if c = d.tree.Get(id.Name); c == nil {
+			return "", errNoCheckpoint(id.Name) // deleted while the job was waited for
+		}
+		if c, err = d.measureCheckpoint(c); err != nil {
+			return "", err
+		}
+	}
+	return c.Format(options), nil
 }
 
 // listFlags are those of both lists of checkpoints.

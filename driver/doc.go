@@ -94,6 +94,7 @@ var (
 	_ virt.JobStatsGetter           = (*Driver)(nil)
 	_ virt.JobAborter               = (*Driver)(nil)
 	_ virt.CheckpointCreator        = (*Driver)(nil)
+	_ virt.CheckpointDeleter        = (*Driver)(nil)
 	_ virt.CheckpointXMLDescriber   = (*Driver)(nil)
 	_ virt.CheckpointLister         = (*Driver)(nil)
 	_ virt.CheckpointChildLister    = (*Driver)(nil)
