@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"io/fs"
+	"strings"
 	"testing"
 
 	"fleece/host"
@@ -207,4 +208,85 @@ func (w *world) afterAbort(ended bool) {
 		return
 	}
 	w.nothingLeft("c1")
+}
+
+func TestEnd_IsNotForgottenByARestart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.boot()
+		id, err := w.begin()
+		w.must(err)
+		w.awaitIdle()
+		_, err = w.dom.BackupEnd(id, 0)
+		w.must(err)
+		w.p.Kill()
+		w.restart()
+		ids, err := w.dom.ListJobIds(0)
+		w.must(err)
+		w.check(len(ids) == 0, "an ended job came back: %v", ids)
+		next, err := w.dom.BackupBegin(nil, nil, 0)
+		w.must(err)
+		w.check(next == id+1, "the next id is %d", next)
+	})
+}
+
+// TestEvent_ComesAfterWhatARestartedDriverKnows kills the driver while it delivers
+// the completion event: the next one knows the job as done, and is silent.
+func TestEvent_ComesAfterWhatARestartedDriverKnows(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.boot()
+		cancel, err := w.conn.RegisterEvents(func(e virt.Event) {
+			if _, ok := e.(virt.JobCompletedEvent); ok {
+				w.p.Kill()
+			}
+		})
+		w.must(err)
+		defer cancel()
+		id, err := w.begin()
+		w.must(err)
+		w.await("the death", func() bool { return !w.p.Alive() })
+		w.restart()
+		ids, err := w.dom.ListJobIds(0)
+		w.must(err)
+		w.check(len(ids) == 1 && ids[0] == virt.DomainJobID{Type: virt.DOMAIN_JOB_COMPLETED, ID: id}, "jobs %v", ids)
+		xml, err := w.dom.BackupGetXMLDesc(id, 0)
+		w.must(err)
+		w.check(strings.Contains(xml, "<target file='/t/a'/>") && strings.Contains(xml, "index='3'"), "got\n%s", xml)
+		ret, err := w.dom.BackupEnd(id, 0)
+		w.must(err)
+		w.check(ret == 1 && len(w.completions()) == 1, "End returned %d after %d events", ret, len(w.completions()))
+	})
+}
+
+// TestCheckpointCreate_KilledAtAnyStepIsWholeOrNothing kills the driver at each
+// step of CheckpointCreateXML.
+func TestCheckpointCreate_KilledAtAnyStepIsWholeOrNothing(t *testing.T) {
+	whole, points := 0, 0
+	for n := 1; n <= anomaliesMax; n++ {
+		killed := false
+		inWorld(t, func(w *world) {
+			w.boot()
+			w.steps, w.killAt = 0, n
+			_, err := w.dom.CreateCheckpointXML(virt.XML(checkpointXML), 0)
+			if killed = !w.p.Alive(); !killed {
+				return
+			}
+			w.killAt = 0
+			w.restart()
+			_, lookup := w.dom.CheckpointLookupByName(virt.XML("c1"), 0)
+			if lookup == nil {
+				whole++
+				w.nothingLeft("c1")
+				return
+			}
+			w.check(err != nil, "a checkpoint that was made is gone")
+			w.nothingLeft("")
+		})
+		if !killed {
+			break
+		}
+		points++
+	}
+	if whole == 0 || whole == points {
+		t.Errorf("%d of %d deaths left a checkpoint", whole, points)
+	}
 }
