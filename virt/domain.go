@@ -82,11 +82,11 @@ func (d *Domain) GetConnect() (*Conn, error) {
 func (d *Domain) Create() error {
 	id, k := d.begin("virDomainCreate")
 	k.writable()
-	id = ask(&k, func(v DomainCreator) (DomainID, error) { return v.DomainCreate(id, 0) })
-	k.possible(id.Name != "")
+	started := ask(&k, func(v DomainCreator) (DomainID, error) { return v.DomainCreate(id, 0) })
+	k.possible(started.Name != "")
 	if k.fault == nil {
 		d.conn.mu.Lock()
-		d.id = id
+		d.id = started
 		d.conn.mu.Unlock()
 	}
 	return k.end()
