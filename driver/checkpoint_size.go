@@ -68,3 +68,16 @@ func (d *domain) readSizes(r *run, c *checkpointdef.Checkpoint, tops []string, a
 	}
 	return nil
 }
+
+// dropSizes removes what a driver that died while it measured left in QEMU.
+func (d *domain) dropSizes(r *run) {
+	nodes, err := d.namedNodes(r)
+	if err != nil {
+		return
+	}
+	for i := range nodes {
+		if _, ok := nodes[i].Bitmap(sizeBitmap); ok {
+			d.attempt(r, qmp.BitmapRemove{Node: nodes[i].NodeName, Name: sizeBitmap})
+		}
+	}
+}

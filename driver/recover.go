@@ -27,6 +27,9 @@ func (d *domain) recover() error {
 		return nil
 	}
 	d.recoverPending(r)
+	if d.tree.Len() > 0 {
+		d.dropSizes(r)
+	}
 	if b != nil {
 		d.recoverBackup(r, b)
 	}

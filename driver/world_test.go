@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,9 @@ type world struct {
 	events []virt.Event
 }
 
+// loadSchema reads QEMU's schema once for all tests.
+var loadSchema = sync.OnceValues(qmp.LoadSchema)
+
 const diskBytes = 4 << 20
 
 // inWorld runs a test in a fresh simulated world.
@@ -52,7 +56,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 
 func runWorld(t testing.TB, opts simrt.Options, test func(w *world)) {
 	t.Helper()
-	schema, err := qmp.LoadSchema()
+	schema, err := loadSchema()
 	if err != nil {
 		t.Fatal(err)
 	}
