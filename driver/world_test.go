@@ -112,6 +112,9 @@ func (w *world) tryStart() bool {
 	w.must(failure)
 	w.conn = virt.NewConn(w.d, virt.ConnOptions{Runtime: w.Kernel(), Invoke: w.p.Call})
 	_, err := w.conn.RegisterEvents(func(e virt.Event) { w.events = append(w.events, e) })
+	if !w.p.Alive() {
+		return false // it died at the work that it took up again
+	}
 	w.must(err)
 	return true
 }
