@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,10 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-const module = "fleece"
+const (
+	module = "fleece"
+	root   = "../.."
+)
 
 // finding is a broken rule.
 type finding struct {
@@ -20,34 +24,42 @@ type finding struct {
 	text string
 }
 
-func (f finding) String() string { return f.pos.String() + ": " + f.text }
+func (f finding) String() string {
+	if !f.pos.IsValid() {
+		return f.text
+	}
+	return f.pos.String() + ": " + f.text
+}
 
-var loadOnce = sync.OnceValues(func() ([]*packages.Package, error) {
-	return load("../..", "./...")
-})
+var loadOnce = sync.OnceValues(func() ([]*packages.Package, error) { return load(root, "./...") })
 
-// load type-checks packages without their tests.
+// load type-checks packages without their tests. What they import comes from the
+// build cache, which is why a warm run is fast.
 func load(dir string, patterns ...string) ([]*packages.Package, error) {
 	return packages.Load(&packages.Config{
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes |
-			packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps | packages.NeedModule,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
+			packages.NeedTypes | packages.NeedTypesSizes | packages.NeedSyntax | packages.NeedTypesInfo,
 		Dir: dir,
 	}, patterns...)
 }
 
-// tree is every package of the module.
+// tree is every package of the module that builds; one that does not is an error of
+// the test, since nothing can be said of it.
 func tree(t *testing.T) []*packages.Package {
 	t.Helper()
-	pkgs, err := loadOnce()
+	all, err := loadOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range pkgs {
-		for _, e := range p.Errors {
-			t.Fatalf("%s does not build: %v", p.PkgPath, e)
+	var built []*packages.Package
+	for _, p := range all {
+		if len(p.Errors) > 0 {
+			t.Errorf("%s does not build: %v", p.PkgPath, p.Errors[0])
+			continue
 		}
+		built = append(built, p)
 	}
-	return pkgs
+	return built
 }
 
 // sample is one package of testdata.
@@ -68,26 +80,26 @@ func report(t *testing.T, found []finding) {
 	}
 }
 
-// expect demands that each text is part of some finding, and that there are as
-// many findings as texts.
+// expect demands that the findings are, in order, ones that say the texts.
 func expect(t *testing.T, found []finding, texts ...string) {
 	t.Helper()
-	for _, text := range texts {
-		ok := false
-		for _, f := range found {
-			ok = ok || strings.Contains(f.text, text)
+	for i := range max(len(found), len(texts)) {
+		switch {
+		case i >= len(found):
+			t.Errorf("no finding says %q", texts[i])
+		case i >= len(texts):
+			t.Errorf("a finding too many: %v", found[i])
+		case !strings.Contains(found[i].text, texts[i]):
+			t.Errorf("finding %d is %v, want %q", i, found[i], texts[i])
 		}
-		if !ok {
-			t.Errorf("no finding says %q; findings: %v", text, found)
-		}
-	}
-	if len(found) < len(texts) {
-		t.Errorf("%d findings for %d mistakes: %v", len(found), len(texts), found)
 	}
 }
 
 // short is a package path without the module's name.
 func short(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }
+
+// ours reports whether a package is one of the module.
+func ours(path string) bool { return path == module || strings.HasPrefix(path, module+"/") }
 
 // under reports whether a package is dir or below it.
 func under(path, dir string) bool {
@@ -95,19 +107,50 @@ func under(path, dir string) bool {
 	return s == dir || strings.HasPrefix(s, dir+"/")
 }
 
-// goFiles lists every Go file of the module, tests included.
-func goFiles(t *testing.T) []string {
+// imports are the packages that p imports, sorted.
+func imports(p *packages.Package) []string {
+	var paths []string
+	for path := range p.Imports {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// fromRoot is the name of a file as seen from the module's directory.
+func fromRoot(name string) string {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return name
+	}
+	if rel, err := filepath.Rel(abs, name); err == nil {
+		return filepath.ToSlash(rel)
+	}
+	return name
+}
+
+// skipped are directories whose Go files are not held to the rules about texts:
+// samples that break them on purpose, and what is not of this module.
+var skipped = []string{"testdata", ".git", "tools", "bin"}
+
+// goFiles lists every Go file of the module, tests included, with its text.
+func goFiles(t *testing.T) map[string][]byte {
 	t.Helper()
-	var files []string
-	err := filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+	files := make(map[string][]byte)
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == "tools" || d.Name() == "bin") {
+		if d.IsDir() && slices.Contains(skipped, d.Name()) {
 			return filepath.SkipDir
 		}
-		if strings.HasSuffix(path, ".go") {
-			files = append(files, filepath.ToSlash(path))
+		if !d.IsDir() && strings.HasSuffix(path, ".go") {
+			rel, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			files[filepath.ToSlash(rel)], err = os.ReadFile(path)
+			return err
 		}
 		return nil
 	})
@@ -117,7 +160,7 @@ func goFiles(t *testing.T) []string {
 	return files
 }
 
-// each walks all nodes of a package.
+// each walks all nodes of a package, file by file.
 func each(p *packages.Package, visit func(n ast.Node)) {
 	for _, f := range p.Syntax {
 		ast.Inspect(f, func(n ast.Node) bool {

@@ -1,3 +1,7 @@
 package imports
 
-import _ "fleece/rt"
+import (
+	_ "fleece/rt"
+
+	_ "github.com/tidwall/btree"
+)
