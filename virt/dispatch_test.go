@@ -18,7 +18,7 @@ func TestADriversErrorIsPassedOnAsItIs(t *testing.T) {
 	for _, a := range asked() {
 		t.Run(a.symbol, func(t *testing.T) {
 			results, err := a.call(t, connect(&full{err: failure}, virt.ConnOptions{}))
-			if err != error(failure) {
+			if asError(t, err) != failure {
 				t.Errorf("got %v", err)
 			}
 			noResult(t, results)

@@ -87,7 +87,7 @@ func (f *full) DomainBackupEnd(id, int, virt.DomainBackupEndFlags) (int, error) 
 func (f *full) DomainBackupGetXMLDesc(id, int, uint32) (string, error) {
 	return answer(f, "backup xml", "<domainbackup/>")
 }
-func (f *full) DomainListJobIds(id, uint32) ([]virt.DomainJobID, error) {
+func (f *full) DomainListJobIds(id, uint32) ([]virt.DomainJobID, error) { //nolint:revive // the interface
 	return list(f, "jobs", virt.DomainJobID{Type: virt.DOMAIN_JOB_UNBOUNDED, ID: 1})
 }
 func (f *full) DomainGetJobInfo(id) (virt.DomainJobInfo, error) {

@@ -7,7 +7,7 @@ package virt
 // id, nil on an error (JOB-02). The count alone, which C gets with a NULL array, is
 // len. Allowed on a read-only connection (JOB-04). Checks: handle 7; flags are the
 // driver's to refuse (E052).
-func (d *Domain) ListJobIds(flags uint32) ([]DomainJobID, error) {
+func (d *Domain) ListJobIds(flags uint32) ([]DomainJobID, error) { //nolint:revive // libvirt's spelling
 	id, k := d.begin("virDomainListJobIds")
 	ids := ask(&k, func(v JobIDLister) ([]DomainJobID, error) { return v.DomainListJobIds(id, flags) })
 	return ids, k.end()

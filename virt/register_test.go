@@ -136,7 +136,7 @@ func TestAHandlerThatIsNilIsRefusedAndSoIsAWriteOnAReadOnlyConnection(t *testing
 func TestADriverThatWantsToKnowHearsOfACloseAndItsErrorIsReturned(t *testing.T) {
 	failure := virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "busy")
 	h := connect(&full{err: failure}, virt.ConnOptions{})
-	if err := h.conn.Close(); err != error(failure) {
+	if err := h.conn.Close(); asError(t, err) != failure {
 		t.Errorf("got %v", err)
 	}
 	wants(t, h.conn.Close(), virt.ERR_INVALID_CONN, virt.FROM_NONE, "invalid connection pointer in virConnectClose")
