@@ -13,11 +13,11 @@ type guest struct {
 	domain  string
 	history *oracle.History
 	disks   []*oracle.Disk // in the order of the domain's disks
-	random  uint64         // state of Scribble's generator
+	random  random         // draws Scribble's ranges
 }
 
 func newGuest(t *T, d *Domain) *guest {
-	g := &guest{t: t, domain: d.Name, history: oracle.New(), random: t.env.Seed}
+	g := &guest{t: t, domain: d.Name, history: oracle.New(), random: random{t.env.Seed}}
 	for _, k := range d.disks {
 		g.disks = append(g.disks, g.history.AddDisk(k.Target, k.Size))
 	}
@@ -78,23 +78,26 @@ const scribbleLengthMax = 192 << 10
 func (g *guest) draw(size int64) (off, length int64) {
 	g.t.mu.Lock()
 	defer g.t.mu.Unlock()
-	length = int64(1+g.next(8)) * oracle.SectorSize
-	if g.next(4) == 0 {
-		length = int64(1+g.next(scribbleLengthMax/oracle.SectorSize)) * oracle.SectorSize
+	length = int64(1+g.random.below(8)) * oracle.SectorSize
+	if g.random.below(4) == 0 {
+		length = int64(1+g.random.below(scribbleLengthMax/oracle.SectorSize)) * oracle.SectorSize
 	}
 	length = min(length, size)
 	sectors := uint64((size-length)/oracle.SectorSize) + 1
-	off = int64(g.next(sectors)) * oracle.SectorSize
-	if g.next(6) == 0 {
+	off = int64(g.random.below(sectors)) * oracle.SectorSize
+	if g.random.below(6) == 0 {
 		off = size - length
 	}
 	return off, length
 }
 
-// next is a number in [0,n) (splitmix64).
-func (g *guest) next(n uint64) uint64 {
-	g.random += 0x9e3779b97f4a7c15
-	z := g.random
+// random is a generator of the harness's own (splitmix64), seeded by the run.
+type random struct{ state uint64 }
+
+// below is a number in [0,n).
+func (r *random) below(n uint64) uint64 {
+	r.state += 0x9e3779b97f4a7c15
+	z := r.state
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9
 	z = (z ^ (z >> 27)) * 0x94d049bb133111eb
 	return (z ^ (z >> 31)) % n

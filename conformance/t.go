@@ -203,11 +203,12 @@ func (t *T) Now() time.Time { return t.env.Spec.Now() }
 // exploration may make differently.
 func (t *T) Choose(label string, n int) int { return t.env.Spec.Choose(label, n) }
 
-// Pause lets up to most steps pass in which other tasks may run; how many is a
-// decision of the schedule, none on the plain one.
-func (t *T) Pause(label string, most int) {
-	for range t.Choose(label, most) {
-		rt.Point(t.env.Spec, "pause", label)
+// Pause lets fewer than most steps pass in which other tasks may run; how many
+// follows from the run's seed, so that many runs cover all of them. Where the clock
+// is real it is nothing: the operating system decides.
+func (t *T) Pause(most uint64) {
+	for range (&random{t.env.Seed}).below(most) {
+		rt.Point(t.env.Spec, "pause", "spec")
 	}
 }
 

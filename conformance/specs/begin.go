@@ -99,19 +99,27 @@ func fullIsEverything(t *conformance.T) {
 
 func disksShareTheInstant(t *conformance.T) {
 	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{
-		conformance.SmallDisk("vda"), {Target: "vdb", Size: 2 << 20, ClusterSize: 4096},
+		conformance.SmallDisk("vda"), {Target: "vdb", Size: 3 << 20, ClusterSize: 4096},
 	}})
-	// One writer goes from disk to disk: its writes are ordered, so an image
-	// that holds a later one without an earlier one was torn.
-	t.Go("guest", func() {
-		for i := range int64(8) {
-			d.Write("vda", i*200<<10, 4096)
-			d.Write("vdb", i*100<<10, 4096)
+	// A writer goes from disk to disk: its writes are ordered, so an image that
+	// holds a later one without an earlier one was torn. Half of them race with
+	// Begin; the others come before the held jobs have copied what they overwrite.
+	write := func(from, to int64) func() {
+		return func() {
+			for i := from; i < to; i++ {
+				d.Write("vda", i*500<<10, 4096)
+				d.Write("vdb", i*350<<10, 4096)
+			}
 		}
-	})
+	}
+	t.HoldPushes()
+	t.Go("guest", write(0, 4))
 	b := d.Begin(conformance.BackupSpec{})
-	b.AwaitSuccess()
 	t.Join()
+	t.Go("guest-later", write(4, 8))
+	t.Join()
+	t.ReleasePushes(d)
+	b.AwaitSuccess()
 	b.EndsWith(1)
 	b.ExpectImages()
 }

@@ -58,7 +58,7 @@ func driverKilledAnywhereInBegin(t *conformance.T) {
 	spec := conformance.BackupSpec{Checkpoint: "c1"}
 	var b *conformance.Backup
 	t.Go("caller", func() { b, _ = d.TryBegin(spec) })
-	t.Pause("before the kill", 64)
+	t.Pause(400)
 	t.KillDriver()
 	t.Join()
 	t.RestartDriver()
