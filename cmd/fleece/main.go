@@ -12,9 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"fleece/conformance/lanes"
 	"fleece/real"
 )
 
@@ -32,6 +34,7 @@ var errFinding = errors.New("finding")
 
 func main() {
 	real.MaybeReaper()
+	debug.SetGCPercent(lanes.GCPercent)
 	os.Exit(execute(os.Args[1:]))
 }
 
