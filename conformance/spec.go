@@ -69,7 +69,7 @@ func Validate(specs []Spec) error {
 	for _, s := range specs {
 		switch {
 		case s.ID == "" || strings.ContainsAny(s.ID, " \t\n&|!,()/:"):
-			return fmt.Errorf("spec %q: the id must be one word such as begin.full-is-the-start, without &|!,()/:", s.ID)
+			return fmt.Errorf("spec %q: the id must be one word such as begin.full-is-the-start, without any of &|!,()/: in it", s.ID)
 		case seen[s.ID]:
 			return fmt.Errorf("spec %s: the id is used twice", s.ID)
 		case s.Title == "":

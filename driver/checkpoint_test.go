@@ -40,7 +40,8 @@ func (w *world) guestWrite(device string, off int64, length int) {
 func TestDelete_RemovesBitmapsAndMovesChildrenUp(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.boot()
-		a, b := w.checkpoint("a"), w.checkpoint("b")
+		w.checkpoint("a")
+		b := w.checkpoint("b")
 		w.checkpoint("c")
 		w.check(w.names() == "a b<a c<b", "tree %s", w.names())
 		w.must(b.Delete(0))
@@ -50,7 +51,7 @@ func TestDelete_RemovesBitmapsAndMovesChildrenUp(t *testing.T) {
 		w.p.Kill()
 		w.restart()
 		w.check(w.names() == "a c<a", "after a restart %s", w.names())
-		a, err = w.dom.CheckpointLookupByName(virt.XML("a"), 0)
+		a, err := w.dom.CheckpointLookupByName(virt.XML("a"), 0)
 		w.must(err)
 		w.must(a.Delete(virt.DOMAIN_CHECKPOINT_DELETE_CHILDREN_ONLY))
 		w.check(w.names() == "a", "tree %s", w.names())

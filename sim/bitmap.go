@@ -51,14 +51,6 @@ func (b *bitmap) mark(off, n int64) {
 	}
 }
 
-// unmark clears the granules from off to the end of the range; both are aligned
-// by the caller, except at the end of the disk.
-func (b *bitmap) unmark(off, n int64) {
-	if n > 0 {
-		b.bits.remove(off>>b.shift, (off+n-1)>>b.shift+1)
-	}
-}
-
 // recording is what a query shows: a busy bitmap records through its successor.
 func (b *bitmap) recording() bool {
 	return !b.disabled || (b.successor != nil && !b.successor.disabled)
@@ -185,10 +177,9 @@ func (l *bitmapList) abdicate(b *bitmap) *bitmap {
 }
 
 // reclaim ends a job's use of b: what the successor recorded is merged back.
-func (l *bitmapList) reclaim(b *bitmap) *bitmap {
+func (l *bitmapList) reclaim(b *bitmap) {
 	s := b.successor
 	b.mergeFrom(s)
 	b.disabled, b.busy, b.successor = s.disabled, false, nil
 	l.release(s)
-	return b
 }

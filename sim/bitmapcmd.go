@@ -146,7 +146,7 @@ func (m *Machine) bitmapClear(a *action, data qmp.Value) *qmp.ReplyError {
 func (m *Machine) bitmapEnable(a *action, data qmp.Value) *qmp.ReplyError {
 	_, b, err := m.findBitmap(data.Get("node").S(), data.Get("name").S())
 	if err != nil {
-		a.abort = func() { m.die(err.Desc) }
+		a.abort = func() { _ = m.die(err.Desc) }
 		return err
 	}
 	a.abort = func() { b.disabled = true }

@@ -12,7 +12,7 @@ import (
 const createTime = time.Millisecond
 
 // createWork is the work of a create job: not known to block-job-* (§2.4).
-type createWork struct{ ended bool }
+type createWork struct{}
 
 func (w *createWork) step(int) bool                    { return false }
 func (w *createWork) idle() bool                       { return true }

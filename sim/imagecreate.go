@@ -8,14 +8,13 @@ import (
 
 // imageOptions are those of blockdev-create for qcow2.
 type imageOptions struct {
-	size           int64
-	clusterSize    int64 // 0: 64 KiB
-	version        uint32
-	backingFile    string
-	backingFormat  string
-	hasExtendedL2  bool
-	lazyRefcounts  bool
-	hasClusterSize bool
+	size          int64
+	clusterSize   int64 // 0: 64 KiB
+	version       uint32
+	backingFile   string
+	backingFormat string
+	hasExtendedL2 bool
+	lazyRefcounts bool
 }
 
 // check gives the errors of qcow2_co_create in its order (§2.4).

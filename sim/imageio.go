@@ -90,7 +90,7 @@ func (img *image) takeBack(was, r mapRun) {
 func (img *image) allocate(backing *node, r mapRun, off, n int64) (mapRun, int64, error) {
 	size := img.clusterSize()
 	if head := off & (size - 1); head != 0 || n < size {
-		return img.allocatePart(backing, r.from(off>>img.bits), off, min(n, size-head))
+		return img.allocatePart(backing, r.from(off>>img.bits), min(n, size-head))
 	}
 	r.n = n >> img.bits
 	r, err := img.allocateData(r)
@@ -98,7 +98,7 @@ func (img *image) allocate(backing *node, r mapRun, off, n int64) (mapRun, int64
 }
 
 // allocatePart allocates one cluster that is written in part: copy on write.
-func (img *image) allocatePart(backing *node, r mapRun, off, n int64) (mapRun, int64, error) {
+func (img *image) allocatePart(backing *node, r mapRun, n int64) (mapRun, int64, error) {
 	rd := &img.memory.cow
 	rd.reset()
 	was, start := r, r.g<<img.bits

@@ -16,7 +16,8 @@ func wellFormed(id string) bool {
 	for i := range len(id) {
 		c := id[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_')) {
+		later := c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_'
+		if !letter && (i == 0 || !later) {
 			return false
 		}
 	}

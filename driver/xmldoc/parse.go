@@ -161,7 +161,7 @@ func (p *parser) declaration() {
 	}
 	p.pos += len("<?xml")
 	version := p.pseudo("version")
-	if p.err == nil && !(strings.HasPrefix(version, "1.") && digits(version[2:])) {
+	if p.err == nil && (!strings.HasPrefix(version, "1.") || !digits(version[2:])) {
 		p.fail("Unsupported version '%s'", version)
 	}
 	if encoding := p.pseudo("encoding"); !acceptedEncoding(encoding) {

@@ -22,19 +22,32 @@ type Process struct {
 // NewProcess makes a live process. It serves as a kernel runtime as well.
 func NewProcess(name string) *Process { return &Process{name: name} }
 
-func (p *Process) Name() string                  { return p.name }
-func (p *Process) Now() time.Time                { return time.Now() }
-func (p *Process) NewMutex(string) rt.Mutex      { return &sync.Mutex{} }
-func (p *Process) Choose(string, int) int        { return 0 }
-func (p *Process) Note(kind string, _ ...any)    {}
+// Name is the name given to NewProcess.
+func (p *Process) Name() string { return p.name }
+
+// Now is the wall clock.
+func (p *Process) Now() time.Time { return time.Now() }
+
+// NewMutex makes a plain lock.
+func (p *Process) NewMutex(string) rt.Mutex { return &sync.Mutex{} }
+
+// Choose is the plain case.
+func (p *Process) Choose(string, int) int { return 0 }
+
+// Note goes nowhere.
+func (p *Process) Note(kind string, _ ...any) {}
+
+// Call runs f in the calling goroutine.
 func (p *Process) Call(_ string, f func()) error { f(); return nil }
 
+// Alive reports whether Kill was not called yet.
 func (p *Process) Alive() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.dead
 }
 
+// Kill runs the hooks of OnKill.
 func (p *Process) Kill() {
 	p.mu.Lock()
 	p.dead = true
@@ -46,6 +59,7 @@ func (p *Process) Kill() {
 	}
 }
 
+// OnKill registers f to run at Kill.
 func (p *Process) OnKill(f func()) (cancel func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
