@@ -81,7 +81,12 @@ func (t *Tap) Add(rules ...Rule) (remove func()) {
 
 // Send passes a command through the rules and on to the server.
 func (t *Tap) Send(m Value) error {
-	for _, out := range t.apply(FromClient, m, m.Get("execute").S()) {
+	command := m.Get("execute").S()
+	if !t.concerned(FromClient, m, command) {
+		t.passing(m)
+		return t.inner.Send(m)
+	}
+	for _, out := range t.apply(FromClient, m, command) {
 		t.passing(out)
 		if err := t.inner.Send(out); err != nil {
 			return err
@@ -101,6 +106,9 @@ func (t *Tap) Recv() (Value, error) {
 			return Value{}, err
 		}
 		m, command := t.arrived(m)
+		if !t.concerned(FromServer, m, command) {
+			return m, nil
+		}
 		out := t.apply(FromServer, m, command)
 		if len(out) == 0 {
 			continue
@@ -180,6 +188,15 @@ func (t *Tap) record(dir Direction, m Value) {
 	if t.opts.Record != nil {
 		t.opts.Record(Line{Dir: dir, Message: m, At: t.r.Now().Sub(t.start), Monitor: t.opts.Monitor})
 	}
+}
+
+// concerned reports whether any rule is about the message: most messages pass a
+// tap untouched, and quickly.
+func (t *Tap) concerned(dir Direction, m Value, command string) bool {
+	t.mu.Lock()
+	rules := t.rules
+	t.mu.Unlock()
+	return slices.ContainsFunc(rules, func(r *armedRule) bool { return r.matches(dir, m, command) })
 }
 
 // apply passes a message through all rules; the result is what goes on.
