@@ -30,9 +30,12 @@ type Result struct {
 	// Schedules is the number of runs, the plain one included.
 	Schedules int `json:"schedules"`
 	// DistinctHashes counts different traces among the schedules.
-	DistinctHashes int      `json:"distinctHashes,omitempty"`
-	Seconds        float64  `json:"seconds"`
-	Failure        *Failure `json:"failure,omitempty"`
+	DistinctHashes int `json:"distinctHashes,omitempty"`
+	// AllHash is one hash over those of all schedules, in order: the same seed
+	// gives the same, on every machine.
+	AllHash string   `json:"allHash,omitempty"`
+	Seconds float64  `json:"seconds"`
+	Failure *Failure `json:"failure,omitempty"`
 }
 
 // Failure tells what went wrong in the lowest failing schedule.

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"hash/fnv"
 	"runtime"
 	"sync"
 	"time"
@@ -100,18 +101,30 @@ func runSchedules(s Spec, o Options, r Result) Result {
 	}
 	hashes, bad := exploreSchedules(s, o)
 	r.Schedules += o.Schedules
-	hashes[plain.Hash] = true
-	r.DistinctHashes = len(hashes)
+	hashes[0] = plain.Hash
 	if bad != nil {
 		return failed(r, s, o, *bad)
 	}
+	r.DistinctHashes, r.AllHash = foldHashes(hashes)
 	r.State = StatePass
 	return r
 }
 
-// exploreSchedules runs schedules 1…N on worker goroutines and returns the
-// different hashes and the outcome of the lowest failing index.
-func exploreSchedules(s Spec, o Options) (map[string]bool, *Outcome) {
+// foldHashes counts the different hashes and makes one of all, in the order of
+// their schedules (FNV-1a).
+func foldHashes(hashes []string) (distinct int, all string) {
+	seen := make(map[string]bool, len(hashes))
+	h := fnv.New64a()
+	for _, one := range hashes {
+		seen[one] = true
+		_, _ = h.Write([]byte(one)) // a hash does not fail
+	}
+	return len(seen), fmt.Sprintf("%016x", h.Sum64())
+}
+
+// exploreSchedules runs schedules 1…N on worker goroutines and returns the hashes
+// by index and the outcome of the lowest failing one.
+func exploreSchedules(s Spec, o Options) ([]string, *Outcome) {
 	workers := o.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -119,7 +132,7 @@ func exploreSchedules(s Spec, o Options) (map[string]bool, *Outcome) {
 	var (
 		mu     sync.Mutex
 		next   = 1
-		hashes = make(map[string]bool)
+		hashes = make([]string, o.Schedules+1)
 		bad    *Outcome
 		wg     sync.WaitGroup
 	)
@@ -141,7 +154,7 @@ func exploreSchedules(s Spec, o Options) (map[string]bool, *Outcome) {
 				}
 				out := runOnce(s, o, i, "")
 				mu.Lock()
-				hashes[out.Hash] = true
+				hashes[i] = out.Hash
 				if out.Failure != nil && (bad == nil || out.Failure.Schedule < bad.Failure.Schedule) {
 					bad = &out
 				}

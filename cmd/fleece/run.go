@@ -2,9 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -68,8 +68,9 @@ func (f runFlags) run(out io.Writer) error {
 	if f.schedules < 0 || f.schedules > conformance.SchedulesMax {
 		return fmt.Errorf("--schedules %d: must be between 0 and %d", f.schedules, conformance.SchedulesMax)
 	}
-	show := newPrinter(out, f.asJSON)
-	var all []conformance.Result
+	// Every lane is there before the first spec runs and before an earlier
+	// report is written over.
+	var chosen []conformance.Lane
 	var qemuVersion string
 	for _, target := range targets {
 		lane, err := lanes.ByName(target, f.laneConfig())
@@ -79,7 +80,19 @@ func (f runFlags) run(out io.Writer) error {
 		if v, ok := lane.(interface{ Version() string }); ok {
 			qemuVersion = v.Version()
 		}
-		results, err := f.runLane(lane, show)
+		chosen = append(chosen, lane)
+	}
+	var stream *suite.Stream
+	if f.reportDir != "" {
+		var err error
+		if stream, err = suite.OpenStream(f.reportDir); err != nil {
+			return err
+		}
+	}
+	show := newPrinter(out, f.asJSON)
+	var all []conformance.Result
+	for _, lane := range chosen {
+		results, err := f.runLane(lane, show, stream)
 		all = append(all, results...)
 		if err != nil {
 			return err
@@ -89,10 +102,12 @@ func (f runFlags) run(out io.Writer) error {
 		Tool: "fleece", Version: Version, Target: f.target, QEMU: qemuVersion, Seed: f.seed,
 		Counts: conformance.Tally(all), Results: all, Matrix: conformance.Matrix(specs.All()),
 	}
-	if err := f.write(report); err != nil {
-		return err
-	}
 	show.summary(report)
+	if stream != nil {
+		if err := stream.Close(report); err != nil {
+			return err
+		}
+	}
 	return verdict(all)
 }
 
@@ -100,34 +115,27 @@ func (f runFlags) laneConfig() lanes.Config {
 	return lanes.Config{Wire: f.wire, Backend: f.backend, Binary: f.qemu, Accel: f.accel}
 }
 
-func (f runFlags) runLane(lane conformance.Lane, show *printer) ([]conformance.Result, error) {
+func (f runFlags) runLane(lane conformance.Lane, show *printer, stream *suite.Stream) ([]conformance.Result, error) {
 	chosen, err := suite.Select(specs.All(), lane.Name(), f.filter)
 	if err != nil {
 		return nil, err
 	}
 	show.begin(lane.Name(), len(chosen))
 	var results []conformance.Result
+	var lost error // of the stream
 	o := conformance.Options{
 		Lane: lane, Schedules: f.schedules, Seed: f.seed, Workers: f.workers, Deadline: f.deadline,
 		OnResult: func(r conformance.Result) {
 			results = append(results, r)
 			show.result(r)
+			if stream != nil && lost == nil {
+				lost = stream.Add(r)
+			}
 		},
 	}
 	err = suite.Run(chosen, o)
 	show.end()
-	return results, err
-}
-
-// write stores the report's files, if a directory was given.
-func (f runFlags) write(r conformance.Report) error {
-	if f.reportDir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(f.reportDir, 0o755); err != nil {
-		return fmt.Errorf("--report-dir: %w", err)
-	}
-	return suite.WriteReport(f.reportDir, r)
+	return results, errors.Join(err, lost)
 }
 
 // verdict turns results into the exit status: a finding, or trouble of the harness.

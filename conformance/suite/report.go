@@ -1,7 +1,6 @@
 package suite
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,35 +15,44 @@ const (
 	ReportFile  = "report.json"
 )
 
-// WriteReport stores results.jsonl (one result per line) and report.json (the
-// one document) in an existing directory.
-func WriteReport(dir string, r conformance.Report) error {
-	if err := writeLines(filepath.Join(dir, ResultsFile), r.Results); err != nil {
+// Stream appends results to results.jsonl as they come, one per line, so that a
+// run that is interrupted keeps what it had.
+type Stream struct {
+	dir string
+	f   *os.File
+}
+
+// OpenStream makes the directory, if it is not there, and starts results.jsonl
+// afresh.
+func OpenStream(dir string) (*Stream, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("report directory: %w", err)
+	}
+	f, err := os.Create(filepath.Join(dir, ResultsFile))
+	if err != nil {
+		return nil, fmt.Errorf("report directory: %w", err)
+	}
+	return &Stream{dir: dir, f: f}, nil
+}
+
+// Add appends one result; it is in the file when Add returns.
+func (s *Stream) Add(r conformance.Result) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode the result of %s: %w", r.Spec, err)
+	}
+	_, err = s.f.Write(append(line, '\n'))
+	return err
+}
+
+// Close ends the stream and writes report.json, the one document.
+func (s *Stream) Close(r conformance.Report) error {
+	if err := s.f.Close(); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, ReportFile), append(text, '\n'), 0o644)
-}
-
-func writeLines(path string, results []conformance.Result) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(f)
-	enc := json.NewEncoder(w)
-	for _, r := range results {
-		if err := enc.Encode(r); err != nil {
-			_ = f.Close()
-			return fmt.Errorf("encode the result of %s: %w", r.Spec, err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
+	return os.WriteFile(filepath.Join(s.dir, ReportFile), append(text, '\n'), 0o644)
 }
