@@ -55,14 +55,12 @@ func RunOne(s Spec, o Options) Result {
 		r.State, r.Reason = state, reason
 		return r
 	}
-	type verdict struct{ r Result }
-	done := make(chan verdict, 1)
-	go func() { done <- verdict{runSchedules(s, o, r)} }()
+	done := make(chan Result, 1)
+	go func(r Result) { done <- runSchedules(s, o, r) }(r)
 	watchdog := time.NewTimer(o.deadline())
 	defer watchdog.Stop()
 	select {
-	case v := <-done:
-		r = v.r
+	case r = <-done:
 	case <-watchdog.C:
 		r.State = StateError
 		r.Failure = &Failure{

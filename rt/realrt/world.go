@@ -128,16 +128,21 @@ func (w *World) start(p *process, name string, f, atEnd func()) {
 	<-entered
 }
 
-// leave is the last that a task does, however it ends.
+// leave is the last that a task does, however it ends. A listener of panics may
+// kill the task's own process, which ends the goroutine there and then: what
+// must happen is deferred.
 func (w *World) leave(id uint64, atEnd func()) {
+	defer w.gone(id, atEnd)
 	if w.onPanic != nil {
 		if v := recover(); v != nil {
 			w.onPanic(w.taskName(id), v, debug.Stack())
 		}
 	}
-	w.mu.Lock()
-	t := w.tasks[id]
-	w.mu.Unlock()
+}
+
+// gone releases what the task still owes and takes it off the list.
+func (w *World) gone(id uint64, atEnd func()) {
+	t := w.task(id)
 	for len(t.owed) > 0 {
 		t.owed[0].Unlock()
 	}
