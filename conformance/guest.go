@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"fmt"
+	"strings"
+	"syscall"
 
 	"fleece/conformance/oracle"
 )
@@ -68,6 +70,20 @@ func (d *Domain) Scribble(target string, n int) {
 	for range n {
 		off, length := d.guest.draw(size)
 		d.Write(target, off, length)
+	}
+}
+
+// ScribbleDespite is Scribble where a write may fail, but only with that error:
+// a full target breaks guest writes that must be copied first (qemu-behaviour
+// §5.8).
+func (d *Domain) ScribbleDespite(errno syscall.Errno, target string, n int) {
+	size := d.disk(target).Size
+	for range n {
+		off, length := d.guest.draw(size)
+		err := d.TryWrite(target, off, length)
+		if err != nil && !strings.Contains(strings.ToLower(err.Error()), errno.Error()) {
+			d.t.Fail("the guest's write of %d bytes at %d of %s failed: %v", length, off, target, err)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ type T struct {
 	mu      rt.Mutex
 	changed rt.Cond
 	gen     uint64 // counts changes; a waiter that saw an older one looks again
+	over    bool   // the spec's process was killed: the run has failed
 	running int    // tasks started by Go that have not ended
 	started int
 	events  []virt.Event
@@ -53,7 +54,17 @@ func newT(e *Env, s Spec) *T {
 	t.changed = k.NewCond("conformance.T.changed", t.mu)
 	t.leaf = rt.NewLeafMutex(k, "conformance.T.leaf")
 	t.expect = gomega.NewWithT(failer{t})
+	e.Spec.OnKill(t.giveUp)
 	return t
+}
+
+// giveUp wakes every task that waits in Await, since the kernel's conditions do
+// not end with the spec's process.
+func (t *T) giveUp() {
+	t.mu.Lock()
+	t.over = true
+	t.noteChange()
+	t.mu.Unlock()
 }
 
 // failer turns a failed Gomega assertion into a verdict.
@@ -162,7 +173,11 @@ func (t *T) Await(what string, cond func() bool) {
 			late = !t.changed.WaitUntil(deadline)
 		}
 		late = late && t.gen == gen
+		over := t.over
 		t.mu.Unlock()
+		if over {
+			t.env.Spec.Sleep(0) // of a dead process: ends the task
+		}
 		if late && !cond() {
 			t.end(t.lateKind(), fmt.Sprintf("waited in vain for %s", what))
 		}

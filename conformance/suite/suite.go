@@ -9,8 +9,10 @@
 package suite
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/extensions/globals"
@@ -20,15 +22,31 @@ import (
 	"fleece/conformance"
 )
 
+// ParseFilter reads a Ginkgo label filter; "" lets everything pass. The error is
+// one plain line, where Ginkgo's own is a coloured page.
+func ParseFilter(filter string) (types.LabelFilter, error) {
+	matches, err := types.ParseLabelFilter(filter)
+	var syntax types.GinkgoError
+	if errors.As(err, &syntax) {
+		// The first line is the filter again, with marks of colour.
+		_, text, _ := strings.Cut(syntax.Message, "\n")
+		return nil, fmt.Errorf("label filter %q: %s", filter, strings.TrimSpace(text))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("label filter %q: %w", filter, err)
+	}
+	return matches, nil
+}
+
 // Select returns the specs that run in a lane under a label filter. A spec that
 // is not meant for the lane stays in, so that it is reported as disabled.
 func Select(all []conformance.Spec, lane, filter string) ([]conformance.Spec, error) {
 	if err := conformance.Validate(all); err != nil {
 		return nil, err
 	}
-	matches, err := types.ParseLabelFilter(filter)
+	matches, err := ParseFilter(filter)
 	if err != nil {
-		return nil, fmt.Errorf("label filter %q: %w", filter, err)
+		return nil, err
 	}
 	var chosen []conformance.Spec
 	for _, s := range all {
