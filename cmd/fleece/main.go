@@ -35,10 +35,12 @@ var errFinding = errors.New("finding")
 func main() {
 	real.MaybeReaper()
 	debug.SetGCPercent(lanes.GCPercent)
-	os.Exit(execute(os.Args[1:]))
+	os.Exit(execute(os.Args[1:], lanes.Config{}))
 }
 
-func execute(args []string) int {
+// execute runs one command line and returns the exit status. Flags fill in what
+// base leaves open.
+func execute(args []string, base lanes.Config) int {
 	root := &cobra.Command{
 		Use:           "fleece",
 		Short:         "conformance laboratory for live VM backup",
@@ -46,7 +48,7 @@ func execute(args []string) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), listCommand(), replayCommand(), doctorCommand())
+	root.AddCommand(runCommand(base), listCommand(), replayCommand(base), doctorCommand())
 	root.SetArgs(args)
 	err := root.Execute()
 	switch {

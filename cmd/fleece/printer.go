@@ -38,6 +38,9 @@ func (p *printer) begin(lane string, specs int) {
 	p.track = &progress.Tracker{Message: lane, Total: int64(specs)}
 	p.bar.AppendTracker(p.track)
 	go p.bar.Render()
+	for !p.bar.IsRenderInProgress() { // an earlier Stop would not end it
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (p *printer) result(r conformance.Result) {

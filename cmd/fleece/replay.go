@@ -29,8 +29,8 @@ type replayResult struct {
 	Trace    []string             `json:"trace"`
 }
 
-func replayCommand() *cobra.Command {
-	var asJSON, wire bool
+func replayCommand(base lanes.Config) *cobra.Command {
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "replay FILE|fl1:…",
 		Short: "run a stored trace again",
@@ -39,7 +39,7 @@ a file, or the one line that starts with fl1:. Exit status 1 says that the spec
 failed again, 2 that the trace cannot be read or no longer fits the code.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := replay(args[0], lanes.Config{Wire: wire})
+			r, err := replay(args[0], base)
 			if err != nil {
 				return err
 			}
@@ -47,7 +47,7 @@ failed again, 2 that the trace cannot be read or no longer fits the code.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	c.Flags().BoolVar(&wire, "wire", false, "pass QMP messages through bytes inside the world")
+	c.Flags().BoolVar(&base.Wire, "wire", false, "pass QMP messages through bytes inside the world")
 	return c
 }
 

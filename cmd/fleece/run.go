@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/cobra"
 
 	"fleece/conformance"
@@ -20,21 +19,18 @@ import (
 // runFlags are the flags of fleece run.
 type runFlags struct {
 	target    string
-	qemu      string
-	accel     string
+	lane      lanes.Config
 	filter    string
 	schedules int
 	seed      uint64
-	wire      bool
-	backend   string
 	workers   int
 	deadline  time.Duration
 	reportDir string
 	asJSON    bool
 }
 
-func runCommand() *cobra.Command {
-	var f runFlags
+func runCommand(base lanes.Config) *cobra.Command {
+	f := runFlags{lane: base}
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "run the conformance suites",
@@ -46,13 +42,13 @@ failed, 2 that the harness or the environment did.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.target, "target", conformance.LaneSim, "sim, sim-real, qemu, or several separated by commas")
-	fs.StringVar(&f.qemu, "qemu", "", "path of the qemu-system-x86_64 under test")
-	fs.StringVar(&f.accel, "accel", "tcg", "accelerator of the real QEMU: tcg or kvm")
+	fs.StringVar(&f.lane.Binary, "qemu", "", "path of the qemu-system-x86_64 under test")
+	fs.StringVar(&f.lane.Accel, "accel", "tcg", "accelerator of the real QEMU: tcg or kvm")
 	fs.StringVar(&f.filter, "label-filter", "", "Ginkgo label filter over spec ids, lanes and requirement ids")
 	fs.IntVar(&f.schedules, "schedules", 25, "explored schedules per spec beside the plain one (sim)")
 	fs.Uint64Var(&f.seed, "seed", 1, "base seed of the explored schedules")
-	fs.BoolVar(&f.wire, "wire", false, "pass QMP messages through bytes inside the simulated world")
-	fs.StringVar(&f.backend, "backend", "coro", "how tasks of a simulated world run: coro or baton")
+	fs.BoolVar(&f.lane.Wire, "wire", false, "pass QMP messages through bytes inside the simulated world")
+	fs.StringVar(&f.lane.Backend, "backend", "coro", "how tasks of a simulated world run: coro or baton")
 	fs.IntVar(&f.workers, "workers", 0, "simulated worlds at a time (0: one per processor)")
 	fs.DurationVar(&f.deadline, "deadline", 2*time.Minute, "wall-clock bound of one spec in one lane")
 	fs.StringVar(&f.reportDir, "report-dir", "", "directory for results.jsonl and report.json")
@@ -62,8 +58,11 @@ failed, 2 that the harness or the environment did.`,
 
 func (f runFlags) run(out io.Writer) error {
 	targets := strings.Split(f.target, ",")
-	if _, err := types.ParseLabelFilter(f.filter); err != nil {
-		return fmt.Errorf("--label-filter %q: %w", f.filter, err)
+	if _, err := suite.ParseFilter(f.filter); err != nil {
+		return err
+	}
+	if f.workers < 0 || f.deadline < 0 {
+		return errors.New("--workers and --deadline: must not be negative")
 	}
 	if f.schedules < 0 || f.schedules > conformance.SchedulesMax {
 		return fmt.Errorf("--schedules %d: must be between 0 and %d", f.schedules, conformance.SchedulesMax)
@@ -73,7 +72,7 @@ func (f runFlags) run(out io.Writer) error {
 	var chosen []conformance.Lane
 	var qemuVersion string
 	for _, target := range targets {
-		lane, err := lanes.ByName(target, f.laneConfig())
+		lane, err := lanes.ByName(target, f.lane)
 		if err != nil {
 			return err
 		}
@@ -109,10 +108,6 @@ func (f runFlags) run(out io.Writer) error {
 		}
 	}
 	return verdict(all)
-}
-
-func (f runFlags) laneConfig() lanes.Config {
-	return lanes.Config{Wire: f.wire, Backend: f.backend, Binary: f.qemu, Accel: f.accel}
 }
 
 func (f runFlags) runLane(lane conformance.Lane, show *printer, stream *suite.Stream) ([]conformance.Result, error) {
