@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +33,7 @@ var errFinding = errors.New("finding")
 
 func main() {
 	real.MaybeReaper()
-	debug.SetGCPercent(lanes.GCPercent)
+	lanes.TuneCollector()
 	os.Exit(execute(os.Args[1:], lanes.Config{}))
 }
 

@@ -2,9 +2,8 @@ package lanes
 
 import (
 	"fmt"
-	"time"
-
 	"sync"
+	"time"
 
 	"fleece/conformance"
 	"fleece/explore"
@@ -30,7 +29,28 @@ const patienceVirtual = 10 * 365 * 24 * time.Hour
 type simLane struct {
 	c      Config
 	schema *qmp.Schema
-	pools  sync.Pool // of *simrt.Pool, one per worker
+	mu     sync.Mutex
+	pools  []*simrt.Pool // idle; one per worker at most, since a dropped one leaks its coroutines
+	kind   simrt.Backend
+}
+
+// pool takes an idle pool, or makes one.
+func (l *simLane) pool() *simrt.Pool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.pools)
+	if n == 0 {
+		return simrt.NewPool(l.kind)
+	}
+	p := l.pools[n-1]
+	l.pools = l.pools[:n-1]
+	return p
+}
+
+func (l *simLane) giveBack(p *simrt.Pool) {
+	l.mu.Lock()
+	l.pools = append(l.pools, p)
+	l.mu.Unlock()
 }
 
 // Sim makes the lane "sim".
@@ -47,9 +67,7 @@ func Sim(c Config) (conformance.Lane, error) {
 	default:
 		return nil, fmt.Errorf("unknown backend %q: there are coro and baton", c.Backend)
 	}
-	l := &simLane{c: c, schema: schema}
-	l.pools.New = func() any { return simrt.NewPool(backend) }
-	return l, nil
+	return &simLane{c: c, schema: schema, kind: backend}, nil
 }
 
 func (l *simLane) Name() string { return conformance.LaneSim }
@@ -61,8 +79,8 @@ func (l *simLane) Explores() bool { return true }
 // Run runs the body once: on the plain schedule, a random one, or a stored trace.
 // A failure is replayed once more to keep the QMP exchange.
 func (l *simLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) conformance.Outcome {
-	pool := l.pools.Get().(*simrt.Pool)
-	defer l.pools.Put(pool)
+	pool := l.pool()
+	defer l.giveBack(pool)
 	s := &simRun{lane: l, run: run, body: body}
 	if run.Trace != "" {
 		return s.replay(pool)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 // BenchmarkCycle is a whole cycle on the simulator, a quarter of a machine start
 // included.
 func BenchmarkCycle(b *testing.B) {
-	debug.SetGCPercent(lanes.GCPercent)
+	lanes.TuneCollector()
 	b.ReportAllocs()
 	measure(b, b.N)
 }

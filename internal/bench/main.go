@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"fleece/conformance"
@@ -24,7 +23,7 @@ import (
 
 func main() {
 	real.MaybeReaper()
-	debug.SetGCPercent(lanes.GCPercent)
+	lanes.TuneCollector()
 	simSeconds := flag.Float64("sim", 3, "seconds of cycles on the simulator")
 	qemuCycles := flag.Int("qemu", 40, "cycles on the real QEMU; 0 leaves it out")
 	flag.Parse()
