@@ -23,7 +23,7 @@ import (
 // What programs that run many simulated worlds should tell the collector. Worlds
 // are short-lived and small, so collecting less often nearly halves the time of a
 // run.
-const gcPercent = 1000
+const gcPercent = 400
 
 // TuneCollector sets the process's garbage collector for running worlds.
 func TuneCollector() {
