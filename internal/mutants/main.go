@@ -1,79 +1,130 @@
 // Command mutants shows that the suite has teeth: it applies each stored mistake
 // of fixtures/mutants to a copy of the file that it touches, builds fleece with
 // that copy in place of the original, and demands that the named spec fails on the
-// simulator. The tree itself is never touched.
+// simulator. The tree itself is never touched. It runs at the top of the tree and
+// needs git.
 //
 // It is a development tool, not part of the product; the product has no switch
 // that makes it wrong.
 //
 // The property it keeps: a mutant counts as killed only by a verdict "fail" of
-// its own spec; a mutant that does not apply, does not build, or makes the
-// harness itself fail is an error.
+// its own spec, which passes without the mutant; one that does not apply, does not
+// build, or makes the harness itself fail is broken. Every spec has a mutant. The
+// exit status is 0 only if all are killed.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
+
+	"fleece/conformance"
+	"fleece/conformance/specs"
 )
 
+// options are the command's flags.
+type options struct {
+	dir, only string
+	schedules int
+	why       bool
+}
+
 func main() {
-	dir := flag.String("dir", "fixtures/mutants", "directory of the stored mutants")
-	only := flag.String("only", "", "name of one mutant (without .patch)")
-	schedules := flag.Int("schedules", 25, "explored schedules per spec")
+	var o options
+	flag.StringVar(&o.dir, "dir", "fixtures/mutants", "directory of the stored mutants")
+	flag.StringVar(&o.only, "only", "", "name of one mutant (without .patch)")
+	flag.IntVar(&o.schedules, "schedules", 25, "explored schedules per spec")
+	flag.BoolVar(&o.why, "why", false, "show how each mutant was killed")
 	flag.Parse()
-	if err := run(*dir, *only, *schedules); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, o, os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir, only string, schedules int) error {
+func run(ctx context.Context, o options, out io.Writer) error {
 	start := time.Now()
-	all, err := load(dir, only)
+	known := specIDs(specs.All())
+	all, err := load(o.dir, o.only, known)
 	if err != nil {
 		return err
+	}
+	if missing := uncovered(all, known); o.only == "" && len(missing) > 0 {
+		return fmt.Errorf("no mutant for the specs %q: store one in %s for each", missing, o.dir)
 	}
 	work, err := os.MkdirTemp("", "fleece-mutants-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	if err := healthy(work, all, schedules); err != nil {
+	l := lab{work: work, schedules: o.schedules}
+	if err := l.healthy(ctx, all); err != nil {
 		return err
 	}
-	verdicts := make([]string, len(all))
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, max(1, runtime.NumCPU()/2))
-	for i, m := range all {
-		wg.Go(func() {
-			slots <- struct{}{}
-			verdicts[i] = m.try(work, schedules)
-			<-slots
-		})
+	verdicts := l.tryAll(ctx, all)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("interrupted: %w", err)
 	}
-	wg.Wait()
-	bad := 0
-	for i, m := range all {
-		fmt.Printf("%-9s %-34s %-34s %s\n", word(verdicts[i]), m.name, m.spec, m.what)
-		if verdicts[i] != "" {
-			fmt.Printf("          %s\n", verdicts[i])
-			bad++
-		}
-	}
-	fmt.Printf("mutants: %d killed, %d not, %.0f s\n", len(all)-bad, bad, time.Since(start).Seconds())
+	bad := table(out, all, verdicts, o.why)
+	fmt.Fprintf(out, "mutants: %d killed, %d not, %.0f s\n", len(all)-bad, bad, time.Since(start).Seconds())
 	if bad > 0 {
 		return fmt.Errorf("%d of %d mutants were not killed by their spec", bad, len(all))
 	}
 	return nil
 }
 
-func word(verdict string) string {
-	if verdict == "" {
-		return "killed"
+func specIDs(all []conformance.Spec) []string {
+	var ids []string
+	for _, s := range all {
+		ids = append(ids, s.ID)
 	}
-	return "NOT KILLED"
+	return ids
+}
+
+// tryAll tries the mutants, as many at a time as keep the processors busy: a build
+// links on one of them for most of its time, and the run of a spec uses them all.
+func (l lab) tryAll(ctx context.Context, all []mutant) []verdict {
+	verdicts := make([]verdict, len(all))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, max(1, runtime.NumCPU()/2))
+	for i, m := range all {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if ctx.Err() == nil {
+				verdicts[i] = l.try(ctx, m)
+			}
+		})
+	}
+	wg.Wait()
+	return verdicts
+}
+
+// table prints one line per mutant and tells how many were not killed.
+func table(out io.Writer, all []mutant, verdicts []verdict, why bool) (bad int) {
+	name, spec := 0, 0
+	for _, m := range all {
+		name, spec = max(name, len(m.name)), max(spec, len(m.spec))
+	}
+	for i, m := range all {
+		v := verdicts[i]
+		fmt.Fprintf(out, "%-8s  %-*s  %-*s  %s\n", v.fate, name, m.name, spec, m.spec, m.what)
+		if v.fate != killed {
+			bad++
+		}
+		if v.why != "" && (why || v.fate != killed) {
+			fmt.Fprintf(out, "%-8s  %s\n", "", v.why)
+		}
+	}
+	return bad
 }

@@ -1,198 +1,145 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
+	"path"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
-	"time"
-
-	"fleece/conformance"
 )
 
-// runLimit bounds one run of the mutated binary; a mutant may well loop.
-const runLimit = 60 * time.Second
-
-// mutant is one stored mistake: a patch with a header of two lines,
-// "spec: ID" and "what: a sentence".
+// mutant is one stored mistake: a header of two lines, "spec: ID" and "what: a
+// sentence", then a unified diff of one place in one file.
 type mutant struct {
 	name, spec, what string
-	patch            string   // path of the patch, absolute
-	files            []string // files it touches, relative to the tree
+	patch            string // path of the patch, absolute
+	file             string // the file that it touches, relative to the tree
 }
 
-// load reads the mutants of a directory in order of their names.
-func load(dir, only string) ([]mutant, error) {
+// load reads the mutants of a directory in order of their names; only, if given,
+// names the one that is wanted. Every spec must be one of known.
+func load(dir, only string, known []string) ([]mutant, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.patch"))
 	if err != nil {
 		return nil, err
 	}
-	sort.Strings(paths)
+	slices.Sort(paths)
 	var all []mutant
 	for _, p := range paths {
-		m, err := parse(p)
+		m, err := read(p)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+		if !slices.Contains(known, m.spec) {
+			return nil, fmt.Errorf("%s: there is no spec %q; fleece list names them", p, m.spec)
 		}
 		if only == "" || only == m.name {
 			all = append(all, m)
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no mutants in %s", dir)
+		return nil, fmt.Errorf("no mutant %q in %s (empty name: none at all)", only, dir)
 	}
 	return all, nil
 }
 
-func parse(path string) (mutant, error) {
-	text, err := os.ReadFile(path)
+func read(patch string) (mutant, error) {
+	text, err := os.ReadFile(patch)
 	if err != nil {
 		return mutant{}, err
 	}
-	full, err := filepath.Abs(path)
+	m, err := parse(string(text))
 	if err != nil {
-		return mutant{}, err
+		return m, err
 	}
-	m := mutant{name: strings.TrimSuffix(filepath.Base(path), ".patch"), patch: full}
-	sc := bufio.NewScanner(bytes.NewReader(text))
-	for sc.Scan() {
-		line := sc.Text()
-		switch {
-		case strings.HasPrefix(line, "spec: "):
-			m.spec = strings.TrimPrefix(line, "spec: ")
-		case strings.HasPrefix(line, "what: "):
-			m.what = strings.TrimPrefix(line, "what: ")
-		case strings.HasPrefix(line, "--- a/"):
-			m.files = append(m.files, strings.TrimPrefix(line, "--- a/"))
-		}
-	}
-	if m.spec == "" || m.what == "" || len(m.files) == 0 {
-		return m, fmt.Errorf("%s: needs the lines \"spec: ID\" and \"what: …\" and a patch with a/ and b/ paths", path)
-	}
-	return m, nil
+	m.name = strings.TrimSuffix(filepath.Base(patch), ".patch")
+	m.patch, err = filepath.Abs(patch)
+	return m, err
 }
 
-// healthy builds the tree as it is and demands that every named spec passes.
-func healthy(work string, all []mutant, schedules int) error {
-	bin := filepath.Join(work, "healthy")
-	if text, err := build(bin, ""); err != nil {
-		return fmt.Errorf("the tree does not build: %w\n%s", err, text)
-	}
-	for _, spec := range specsOf(all) {
-		state, detail := verdictOf(bin, spec, schedules)
-		if state != conformance.StatePass {
-			return fmt.Errorf("without any mutant spec %s is %q: %s", spec, state, detail)
+// parse reads a patch. It is strict, so that a mutant stays what it says it is.
+func parse(text string) (m mutant, err error) {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for _, h := range []struct {
+		key string
+		to  *string
+	}{{"spec: ", &m.spec}, {"what: ", &m.what}} {
+		value, ok := strings.CutPrefix(lines[0], h.key)
+		if !ok || strings.TrimSpace(value) == "" {
+			return m, fmt.Errorf("the header is the lines \"spec: ID\" and \"what: …\", in this order; found %q", lines[0])
 		}
+		*h.to = value
+		if lines = lines[1:]; len(lines) == 0 {
+			return m, fmt.Errorf("the header is not followed by a patch")
+		}
+	}
+	if lines[0] != "" {
+		return m, fmt.Errorf("an empty line ends the header; found %q", lines[0])
+	}
+	m.file, err = parseDiff(lines[1:])
+	return m, err
+}
+
+// parseDiff demands one hunk of one file that changes something, and gives the
+// file.
+func parseDiff(lines []string) (file string, err error) {
+	if len(lines) < 4 {
+		return "", fmt.Errorf("the patch has %d lines: it needs two paths, a hunk and a change", len(lines))
+	}
+	from, okFrom := strings.CutPrefix(lines[0], "--- a/")
+	to, okTo := strings.CutPrefix(lines[1], "+++ b/")
+	switch {
+	case !okFrom || !okTo || from != to:
+		return "", fmt.Errorf("the patch starts with \"--- a/FILE\" and \"+++ b/FILE\"; found %q and %q", lines[0], lines[1])
+	case !strings.HasPrefix(lines[2], "@@ -"):
+		return "", fmt.Errorf("the paths are followed by a hunk; found %q", lines[2])
+	}
+	changes := 0
+	for _, line := range lines[3:] {
+		switch {
+		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-"):
+			changes++
+		case line != "" && line[0] != ' ':
+			return "", fmt.Errorf("a mistake is one hunk in one file; found %q", line)
+		}
+	}
+	if changes == 0 {
+		return "", fmt.Errorf("the hunk changes nothing")
+	}
+	return from, checkFile(from)
+}
+
+// checkFile refuses what would not be a mistake of the product: tests, files
+// outside of the tree, and the judge itself.
+func checkFile(file string) error {
+	switch {
+	case path.Clean(file) != file || !filepath.IsLocal(file) || path.Ext(file) != ".go":
+		return fmt.Errorf("%q is not a Go file of the tree", file)
+	case strings.HasSuffix(file, "_test.go"), strings.HasPrefix(file, "conformance/"), strings.HasPrefix(file, "internal/"):
+		return fmt.Errorf("%s: a mistake in what judges shows nothing about it", file)
 	}
 	return nil
 }
 
+// specsOf lists the specs that the mutants name, each once, sorted.
 func specsOf(all []mutant) []string {
 	var ids []string
 	for _, m := range all {
 		ids = append(ids, m.spec)
 	}
-	sort.Strings(ids)
-	out := ids[:0]
-	for i, id := range ids {
-		if i == 0 || id != ids[i-1] {
-			out = append(out, id)
-		}
-	}
-	return out
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
-// try builds and runs the mutant; "" says that its spec killed it.
-func (m mutant) try(work string, schedules int) string {
-	dir := filepath.Join(work, m.name)
-	overlay, err := m.apply(dir)
-	if err != nil {
-		return err.Error()
-	}
-	bin := filepath.Join(dir, "fleece")
-	if text, err := build(bin, overlay); err != nil {
-		return fmt.Sprintf("does not build: %v\n%s", err, text)
-	}
-	state, detail := verdictOf(bin, m.spec, schedules)
-	_ = os.Remove(bin)
-	if state == conformance.StateFail {
-		return ""
-	}
-	return fmt.Sprintf("its spec is %q: %s", state, detail)
-}
-
-// apply copies the touched files, patches the copies, and writes an overlay for
-// the build that puts them in place of the originals.
-func (m mutant) apply(dir string) (string, error) {
-	replace := make(map[string]string)
-	for _, f := range m.files {
-		original, err := filepath.Abs(f)
-		if err != nil {
-			return "", err
-		}
-		text, err := os.ReadFile(original)
-		if err != nil {
-			return "", err
-		}
-		patched := filepath.Join(dir, "tree", f)
-		if err := os.MkdirAll(filepath.Dir(patched), 0o755); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(patched, text, 0o644); err != nil {
-			return "", err
-		}
-		replace[original] = patched
-	}
-	c := exec.Command("git", "apply", "--recount", m.patch)
-	c.Dir = filepath.Join(dir, "tree")
-	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+dir)
-	if text, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the patch does not apply: %w: %s", err, text)
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	return overlay, os.WriteFile(overlay, text, 0o644)
-}
-
-func build(bin, overlay string) ([]byte, error) {
-	args := []string{"build", "-ldflags=-s -w", "-o", bin}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
-	return exec.Command("go", append(args, "./cmd/fleece")...).CombinedOutput()
-}
-
-// verdictOf runs one spec on the simulator and returns its state.
-func verdictOf(bin, spec string, schedules int) (conformance.State, string) {
-	c := exec.Command(bin, "run", "--json", "--label-filter", spec,
-		"--schedules", fmt.Sprint(schedules), "--deadline", runLimit.String())
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
-	_ = c.Run() // the exit status repeats what the document says
-	var r conformance.Report
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		return conformance.StateError, fmt.Sprintf("no report: %v; stderr: %s", err, tail(errs.String()))
-	}
-	for _, res := range r.Results {
-		if res.Spec == spec {
-			return res.State, conformance.Explain(res)
+// uncovered lists the known specs that no mutant names.
+func uncovered(all []mutant, known []string) []string {
+	var missing []string
+	named := specsOf(all)
+	for _, id := range known {
+		if !slices.Contains(named, id) {
+			missing = append(missing, id)
 		}
 	}
-	return conformance.StateError, "the spec was not run"
-}
-
-func tail(s string) string {
-	const limit = 500
-	if len(s) > limit {
-		return s[len(s)-limit:]
-	}
-	return s
+	return missing
 }

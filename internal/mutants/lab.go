@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"fleece/conformance"
+)
+
+// A mutant may well loop: specLimit is what the harness allows one spec, runLimit
+// what is allowed the whole process if the harness cannot end it.
+const (
+	specLimit = 60 * time.Second
+	runLimit  = 3 * time.Minute
+)
+
+// fate is what became of a mutant.
+type fate string
+
+const (
+	killed   fate = "killed"
+	survived fate = "SURVIVED" // its spec passes
+	broken   fate = "BROKEN"   // nothing was learnt about its spec
+)
+
+type verdict struct {
+	fate fate
+	why  string
+}
+
+// lab is where mutants are built and run.
+type lab struct {
+	work      string // a private directory
+	schedules int
+}
+
+// healthy builds the tree as it is and demands that every named spec passes.
+func (l lab) healthy(ctx context.Context, all []mutant) error {
+	bin := filepath.Join(l.work, "healthy")
+	if err := build(ctx, bin, ""); err != nil {
+		return fmt.Errorf("the tree without any mutant: %w", err)
+	}
+	ids := specsOf(all)
+	results, err := l.run(ctx, bin, ids)
+	if err != nil {
+		return fmt.Errorf("the tree without any mutant: %w", err)
+	}
+	for _, id := range ids {
+		if r := resultOf(results, id); r.State != conformance.StatePass {
+			return fmt.Errorf("without any mutant spec %s is %q: %s", id, r.State, explain(r))
+		}
+	}
+	return nil
+}
+
+// try builds a mutant and runs its spec.
+func (l lab) try(ctx context.Context, m mutant) verdict {
+	dir := filepath.Join(l.work, m.name)
+	overlay, err := m.apply(".", dir)
+	if err != nil {
+		return verdict{broken, err.Error()}
+	}
+	bin := filepath.Join(dir, "fleece")
+	if err := build(ctx, bin, overlay); err != nil {
+		return verdict{broken, err.Error()}
+	}
+	defer os.Remove(bin)
+	results, err := l.run(ctx, bin, []string{m.spec})
+	if err != nil {
+		return verdict{broken, err.Error()}
+	}
+	switch r := resultOf(results, m.spec); r.State {
+	case conformance.StateFail:
+		return verdict{killed, explain(r)}
+	case conformance.StatePass:
+		return verdict{survived, fmt.Sprintf("its spec passes in %d schedules", r.Schedules)}
+	default:
+		return verdict{broken, fmt.Sprintf("its spec is %q: %s", r.State, explain(r))}
+	}
+}
+
+// apply patches a copy, below dir, of the touched file of the tree, and writes an
+// overlay for the build that puts the copy in place of the original.
+func (m mutant) apply(tree, dir string) (overlay string, err error) {
+	original, err := filepath.Abs(filepath.Join(tree, m.file))
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	patched := filepath.Join(dir, "tree", m.file)
+	if err := os.MkdirAll(filepath.Dir(patched), 0o755); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(patched, text, 0o644); err != nil {
+		return "", err
+	}
+	c := exec.Command("git", "apply", "--recount", m.patch)
+	c.Dir = filepath.Join(dir, "tree")
+	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+dir)
+	if text, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("the patch does not apply, make it anew: %w: %s", err, text)
+	}
+	text, err = json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, text, 0o644)
+}
+
+// build makes the program; overlay is "" for the tree as it is. Without symbols it
+// links faster.
+func build(ctx context.Context, bin, overlay string) error {
+	args := []string{"build", "-ldflags=-s -w", "-buildvcs=false", "-o", bin}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	text, err := exec.CommandContext(ctx, "go", append(args, "./cmd/fleece")...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("does not build: %w\n%s", err, text)
+	}
+	return nil
+}
+
+// run runs specs on the simulator, in one process.
+func (l lab) run(ctx context.Context, bin string, specs []string) ([]conformance.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	c := exec.CommandContext(ctx, bin, "run", "--json", "--label-filter", strings.Join(specs, " || "),
+		"--schedules", strconv.Itoa(l.schedules), "--deadline", specLimit.String())
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	failure := c.Run() // the exit status repeats what the document says
+	var r conformance.Report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return nil, fmt.Errorf("no report (%v): %w; standard error: %s", failure, err, tail(errs.String()))
+	}
+	return r.Results, nil
+}
+
+func resultOf(results []conformance.Result, spec string) conformance.Result {
+	for _, r := range results {
+		if r.Spec == spec {
+			return r
+		}
+	}
+	return conformance.Result{State: conformance.StateError, Reason: "the spec was not run"}
+}
+
+// explainMax bounds what is shown of a failure, in bytes.
+const explainMax = 160
+
+// explain is one line about a result that is no pass.
+func explain(r conformance.Result) string {
+	if r.Failure == nil {
+		return r.Reason
+	}
+	text := strings.Join(strings.Fields(r.Failure.Message), " ")
+	if len(text) > explainMax {
+		text = strings.ToValidUTF8(text[:explainMax], "") + "…"
+	}
+	return fmt.Sprintf("schedule %d, %s: %s", r.Failure.Schedule, r.Failure.Kind, text)
+}
+
+func tail(s string) string { return s[max(0, len(s)-500):] }
