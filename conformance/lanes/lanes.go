@@ -23,7 +23,7 @@ import (
 // What programs that run many simulated worlds should tell the collector. Worlds
 // are short-lived and small, so collecting less often nearly halves the time of a
 // run.
-const gcPercent = 400
+const gcPercent = 800
 
 // TuneCollector sets the process's garbage collector for running worlds.
 func TuneCollector() {

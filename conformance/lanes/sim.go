@@ -30,41 +30,27 @@ type simLane struct {
 	c      Config
 	schema *qmp.Schema
 	mu     sync.Mutex
-	pools  []*worldPool // idle; one per worker at most
+	pools  []*simrt.Pool // idle; one per worker at most, since a dropped one leaks its coroutines
 	kind   simrt.Backend
 }
 
 // pool takes an idle pool, or makes one.
-func (l *simLane) pool() *worldPool {
+func (l *simLane) pool() *simrt.Pool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.pools)
 	if n == 0 {
-		return &worldPool{Pool: simrt.NewPool(l.kind)}
+		return simrt.NewPool(l.kind)
 	}
 	p := l.pools[n-1]
 	l.pools = l.pools[:n-1]
 	return p
 }
 
-// poolRunsMax is after how many runs a pool is given up: what a run leaves in the
-// pooled tasks keeps that run's memory alive, and such runs form a chain.
-const poolRunsMax = 8
-
-func (l *simLane) giveBack(p *worldPool) {
-	if p.runs++; p.runs >= poolRunsMax {
-		p.Close()
-		return
-	}
+func (l *simLane) giveBack(p *simrt.Pool) {
 	l.mu.Lock()
 	l.pools = append(l.pools, p)
 	l.mu.Unlock()
-}
-
-// worldPool is a pool of coroutines with the number of runs that used it.
-type worldPool struct {
-	*simrt.Pool
-	runs int
 }
 
 // Sim makes the lane "sim".
@@ -93,9 +79,8 @@ func (l *simLane) Explores() bool { return true }
 // Run runs the body once: on the plain schedule, a random one, or a stored trace.
 // A failure is replayed once more to keep the QMP exchange.
 func (l *simLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) conformance.Outcome {
-	shared := l.pool()
-	defer l.giveBack(shared)
-	pool := shared.Pool
+	pool := l.pool()
+	defer l.giveBack(pool)
 	s := &simRun{lane: l, run: run, body: body}
 	if run.Trace != "" {
 		return s.replay(pool)

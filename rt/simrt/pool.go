@@ -63,6 +63,7 @@ func (p *Pool) worker() *worker {
 		return newWorker(p.backend)
 	}
 	k := p.idle[n-1]
+	p.idle[n-1] = nil
 	p.idle = p.idle[:n-1]
 	return k
 }
@@ -82,6 +83,7 @@ func (p *Pool) task() *task {
 		return &task{}
 	}
 	t := p.tasks[n-1]
+	p.tasks[n-1] = nil // it may not come back, and would keep its world
 	p.tasks = p.tasks[:n-1]
 	return t
 }

@@ -173,6 +173,10 @@ func (w *World) result() Result {
 
 // giveBack leaves the memory to the next world of the pool.
 func (w *World) giveBack() {
+	// Tasks that were not recycled, and locks, lead to the whole world.
+	clear(w.runq[:cap(w.runq)])
+	clear(w.live[:cap(w.live)])
+	clear(w.timers[:cap(w.timers)])
 	clear(w.mutexes)
 	w.pool.scratch = scratch{
 		runq: w.runq, live: w.live, timers: w.timers, devs: w.devs, mutexes: w.mutexes,
