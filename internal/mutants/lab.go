@@ -27,8 +27,8 @@ type fate string
 
 const (
 	killed   fate = "killed"
-	survived fate = "SURVIVED" // its spec passes
-	broken   fate = "BROKEN"   // nothing was learnt about its spec
+	survived fate = "SURVIVED" // one of its specs passes
+	broken   fate = "BROKEN"   // nothing was learnt about one of its specs
 )
 
 type verdict struct {
@@ -61,7 +61,7 @@ func (l lab) healthy(ctx context.Context, all []mutant) error {
 	return nil
 }
 
-// try builds a mutant and runs its spec.
+// try builds a mutant and runs its specs, all of which must fail.
 func (l lab) try(ctx context.Context, m mutant) verdict {
 	dir := filepath.Join(l.work, m.name)
 	overlay, err := m.apply(".", dir)
@@ -73,17 +73,30 @@ func (l lab) try(ctx context.Context, m mutant) verdict {
 		return verdict{broken, err.Error()}
 	}
 	defer os.Remove(bin)
-	results, err := l.run(ctx, bin, []string{m.spec})
+	results, err := l.run(ctx, bin, m.specs)
 	if err != nil {
 		return verdict{broken, err.Error()}
 	}
-	switch r := resultOf(results, m.spec); r.State {
+	var why []string
+	for _, id := range m.specs {
+		v := judge(resultOf(results, id))
+		if v.fate != killed {
+			return verdict{v.fate, id + ": " + v.why}
+		}
+		why = append(why, v.why)
+	}
+	return verdict{killed, strings.Join(why, " | ")}
+}
+
+// judge says what the result of one spec tells about the mutant.
+func judge(r conformance.Result) verdict {
+	switch r.State {
 	case conformance.StateFail:
 		return verdict{killed, explain(r)}
 	case conformance.StatePass:
-		return verdict{survived, fmt.Sprintf("its spec passes in %d schedules", r.Schedules)}
+		return verdict{survived, fmt.Sprintf("passes in %d schedules", r.Schedules)}
 	default:
-		return verdict{broken, fmt.Sprintf("its spec is %q: %s", r.State, explain(r))}
+		return verdict{broken, fmt.Sprintf("is %q: %s", r.State, explain(r))}
 	}
 }
 

@@ -1,6 +1,6 @@
 // Command mutants shows that the suite has teeth: it applies each stored mistake
 // of fixtures/mutants to a copy of the file that it touches, builds fleece with
-// that copy in place of the original, and demands that the named spec fails on the
+// that copy in place of the original, and demands that each named spec fails on the
 // simulator. The tree itself is never touched. It runs at the top of the tree and
 // needs git.
 //
@@ -8,7 +8,7 @@
 // that makes it wrong.
 //
 // The property it keeps: a mutant counts as killed only by a verdict "fail" of
-// its own spec, which passes without the mutant; one that does not apply, does not
+// each of its own specs, which pass without the mutant; one that does not apply, does not
 // build, or makes the harness itself fail is broken. Every spec has a mutant. The
 // exit status is 0 only if all are killed.
 package main
@@ -78,7 +78,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	bad := table(out, all, verdicts, o.why)
 	fmt.Fprintf(out, "mutants: %d killed, %d not, %.0f s\n", len(all)-bad, bad, time.Since(start).Seconds())
 	if bad > 0 {
-		return fmt.Errorf("%d of %d mutants were not killed by their spec", bad, len(all))
+		return fmt.Errorf("%d of %d mutants were not killed by each of their specs", bad, len(all))
 	}
 	return nil
 }
@@ -114,11 +114,14 @@ func (l lab) tryAll(ctx context.Context, all []mutant) []verdict {
 func table(out io.Writer, all []mutant, verdicts []verdict, why bool) (bad int) {
 	name, spec := 0, 0
 	for _, m := range all {
-		name, spec = max(name, len(m.name)), max(spec, len(m.spec))
+		name, spec = max(name, len(m.name)), max(spec, len(m.specs[0]))
 	}
 	for i, m := range all {
 		v := verdicts[i]
-		fmt.Fprintf(out, "%-8s  %-*s  %-*s  %s\n", v.fate, name, m.name, spec, m.spec, m.what)
+		fmt.Fprintf(out, "%-8s  %-*s  %-*s  %s\n", v.fate, name, m.name, spec, m.specs[0], m.what)
+		for _, id := range m.specs[1:] {
+			fmt.Fprintf(out, "%-8s  %-*s  %s\n", "", name, "", id)
+		}
 		if v.fate != killed {
 			bad++
 		}

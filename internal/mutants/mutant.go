@@ -9,12 +9,14 @@ import (
 	"strings"
 )
 
-// mutant is one stored mistake: a header of two lines, "spec: ID" and "what: a
-// sentence", then a unified diff of one place in one file.
+// mutant is one stored mistake: a header of two lines, "spec: ID[, ID…]" and
+// "what: a sentence", then a unified diff of one place in one file. Each of the
+// specs must fail on it.
 type mutant struct {
-	name, spec, what string
-	patch            string // path of the patch, absolute
-	file             string // the file that it touches, relative to the tree
+	name, what string
+	specs      []string
+	patch      string // path of the patch, absolute
+	file       string // the file that it touches, relative to the tree
 }
 
 // load reads the mutants of a directory in order of their names; only, if given,
@@ -31,8 +33,10 @@ func load(dir, only string, known []string) ([]mutant, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
-		if !slices.Contains(known, m.spec) {
-			return nil, fmt.Errorf("%s: there is no spec %q; fleece list names them", p, m.spec)
+		for _, id := range m.specs {
+			if !slices.Contains(known, id) {
+				return nil, fmt.Errorf("%s: there is no spec %q; fleece list names them", p, id)
+			}
 		}
 		if only == "" || only == m.name {
 			all = append(all, m)
@@ -61,24 +65,43 @@ func read(patch string) (mutant, error) {
 // parse reads a patch. It is strict, so that a mutant stays what it says it is.
 func parse(text string) (m mutant, err error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	var ids string
 	for _, h := range []struct {
 		key string
 		to  *string
-	}{{"spec: ", &m.spec}, {"what: ", &m.what}} {
+	}{{"spec: ", &ids}, {"what: ", &m.what}} {
 		value, ok := strings.CutPrefix(lines[0], h.key)
 		if !ok || strings.TrimSpace(value) == "" {
-			return m, fmt.Errorf("the header is the lines \"spec: ID\" and \"what: …\", in this order; found %q", lines[0])
+			return m, fmt.Errorf("the header is the lines \"spec: ID[, ID…]\" and \"what: …\", in this order; found %q", lines[0])
 		}
 		*h.to = value
 		if lines = lines[1:]; len(lines) == 0 {
 			return m, fmt.Errorf("the header is not followed by a patch")
 		}
 	}
+	if m.specs, err = parseIDs(ids); err != nil {
+		return m, err
+	}
 	if lines[0] != "" {
 		return m, fmt.Errorf("an empty line ends the header; found %q", lines[0])
 	}
 	m.file, err = parseDiff(lines[1:])
 	return m, err
+}
+
+// parseIDs reads the list of specs: each once, none empty.
+func parseIDs(list string) ([]string, error) {
+	var ids []string
+	for _, id := range strings.Split(list, ", ") {
+		switch {
+		case id == "" || strings.ContainsAny(id, ", \t"):
+			return nil, fmt.Errorf("the specs %q must be ids with \", \" between them", list)
+		case slices.Contains(ids, id):
+			return nil, fmt.Errorf("the spec %q is named twice", id)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // parseDiff demands one hunk of one file that changes something, and gives the
@@ -126,7 +149,7 @@ func checkFile(file string) error {
 func specsOf(all []mutant) []string {
 	var ids []string
 	for _, m := range all {
-		ids = append(ids, m.spec)
+		ids = append(ids, m.specs...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,12 +24,19 @@ const diff = `--- a/driver/x.go
 +new
 `
 
+func TestParse_ReadsSeveralSpecs(t *testing.T) {
+	m, err := parse(strings.Replace(header, "a.spec", "a.spec, b.spec", 1) + diff)
+	if err != nil || !slices.Equal(m.specs, []string{"a.spec", "b.spec"}) {
+		t.Errorf("got %q, %v", m.specs, err)
+	}
+}
+
 func TestParse_ReadsHeaderAndTouchedFile(t *testing.T) {
 	m, err := parse(header + diff)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.spec != "a.spec" || m.what != "a sentence" || m.file != "driver/x.go" {
+	if !slices.Equal(m.specs, []string{"a.spec"}) || m.what != "a sentence" || m.file != "driver/x.go" {
 		t.Errorf("read %+v", m)
 	}
 }
@@ -41,6 +49,8 @@ func TestParse_RefusesWhatIsNotOneMistakeOfTheProduct(t *testing.T) {
 		{"a header without the sentence", "spec: a.spec\n\n" + diff, "header"},
 		{"a header in another order", "what: a sentence\nspec: a.spec\n\n" + diff, "header"},
 		{"a blank id", swap("a.spec", " "), "header"},
+		{"an id twice", swap("a.spec", "a.spec, a.spec"), "named twice"},
+		{"ids without a space between", swap("a.spec", "a.spec,b.spec"), "between them"},
 		{"a header alone", "spec: a.spec\nwhat: a sentence\n", "not followed"},
 		{"a third line in the header", swap("\n\n", "\nwhy: because\n\n"), "empty line ends"},
 		{"a header and a blank line alone", header, "0 lines"},
@@ -73,7 +83,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("\n\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := parse(text)
-		if err == nil && (m.spec == "" || m.what == "" || !filepath.IsLocal(m.file)) {
+		if err == nil && (len(m.specs) == 0 || m.what == "" || !filepath.IsLocal(m.file)) {
 			t.Errorf("accepted %+v", m)
 		}
 	})
@@ -123,14 +133,22 @@ func TestStoredMutants_CoverEverySpecAndApply(t *testing.T) {
 }
 
 func TestUncovered_NamesSpecsWithoutAMutant(t *testing.T) {
-	missing := uncovered([]mutant{{spec: "b"}, {spec: "b"}}, []string{"a", "b", "c"})
+	missing := uncovered([]mutant{{specs: []string{"b"}}, {specs: []string{"b"}}}, []string{"a", "b", "c"})
 	if strings.Join(missing, " ") != "a c" {
 		t.Errorf("got %q", missing)
 	}
 }
 
+func TestTable_NamesEverySpecOfAMutant(t *testing.T) {
+	var out strings.Builder
+	table(&out, []mutant{{name: "m", specs: []string{"one", "two"}, what: "w"}}, []verdict{{killed, ""}}, false)
+	if want := "killed    m  one  w\n             two\n"; out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
 func TestTable_CountsAllThatWereNotKilled(t *testing.T) {
-	all := []mutant{{name: "a", spec: "s", what: "w"}, {name: "longer", spec: "s", what: "w"}, {name: "b", spec: "s", what: "w"}}
+	all := []mutant{{name: "a", specs: []string{"s"}, what: "w"}, {name: "longer", specs: []string{"s"}, what: "w"}, {name: "b", specs: []string{"s"}, what: "w"}}
 	var out strings.Builder
 	bad := table(&out, all, []verdict{{killed, "how"}, {survived, "passes"}, {broken, "does not build"}}, false)
 	if bad != 2 {
