@@ -14,7 +14,10 @@ type Backup struct {
 	Spec BackupSpec
 	d    *Domain
 	at   *oracle.Instant
-	done int // JOB_COMPLETED events before this backup began
+	// starts are the instants of the checkpoints from which the disks that take
+	// part are copied; nil for a full copy.
+	starts []*oracle.Instant
+	done   int // JOB_COMPLETED events before this backup began
 }
 
 // Begin starts a backup that must start.
@@ -27,12 +30,13 @@ func (d *Domain) Begin(s BackupSpec) *Backup {
 // TryBegin starts a backup; on an error the Backup is nil.
 func (d *Domain) TryBegin(s BackupSpec) (*Backup, error) {
 	s = d.complete(s)
+	starts := d.starts(s)
 	at := d.guest.begin()
 	d.lastBegin = at
 	if s.Checkpoint != "" {
 		d.noteCheckpoint(s.Checkpoint, at)
 	}
-	b := &Backup{Spec: s, d: d, at: at, done: len(d.t.JobsCompleted())}
+	b := &Backup{Spec: s, d: d, at: at, starts: starts, done: len(d.t.JobsCompleted())}
 	id, err := d.BackupBegin(virt.XML(s.XML()), s.CheckpointXML(), s.Flags)
 	if err != nil {
 		d.t.Expect(id).To(equal(-1), "the id beside the error %v", err)
@@ -44,10 +48,19 @@ func (d *Domain) TryBegin(s BackupSpec) (*Backup, error) {
 	return b, nil
 }
 
+// starts finds the instants from which the disks of a backup are copied.
+func (d *Domain) starts(s BackupSpec) []*oracle.Instant {
+	var starts []*oracle.Instant
+	for _, k := range s.taking() {
+		starts = append(starts, d.instant(s.since(k)))
+	}
+	return starts
+}
+
 // Adopt is the backup of an earlier Begin whose caller did not learn the result.
 func (d *Domain) Adopt(s BackupSpec, id int) *Backup {
 	s = d.complete(s)
-	b := &Backup{ID: id, Spec: s, d: d, at: d.lastBegin}
+	b := &Backup{ID: id, Spec: s, d: d, at: d.lastBegin, starts: d.starts(s)}
 	d.t.Keeps(b.Paths()...)
 	return b
 }
@@ -57,10 +70,10 @@ func (d *Domain) BackupPaths(s BackupSpec) []string {
 	return (&Backup{Spec: d.complete(s)}).Paths()
 }
 
-// Paths are the paths of the images, in order of the backup's disks.
+// Paths are the paths of the images, in order of the disks that take part.
 func (b *Backup) Paths() []string {
 	var paths []string
-	for _, k := range b.Spec.Disks {
+	for _, k := range b.Spec.taking() {
 		paths = append(paths, k.Path)
 	}
 	return paths
@@ -107,105 +120,4 @@ func (b *Backup) EndsWith(result int) {
 	ret, err := b.d.BackupEnd(b.ID, 0)
 	b.d.t.Expect(err).NotTo(haveOccurred(), "BackupEnd")
 	b.d.t.Expect(ret).To(equal(result), "the result of BackupEnd")
-}
-
-// ExpectImages asks the oracle whether one instant within Begin explains all
-// images of the backup, and the bitmaps of its checkpoint if the domain was
-// powered off, so that they can be read.
-func (b *Backup) ExpectImages() {
-	t := b.d.t
-	var e oracle.Evidence
-	for _, k := range b.Spec.Disks {
-		img := t.openImage(k.Path, k.Format)
-		defer closeQuietly(img)
-		di := oracle.DiskImage{Disk: b.d.model(k.Target), Image: img}
-		if size := b.d.disk(k.Target).ClusterSize; k.Format == "qcow2" && size > clusterCopiedWhole {
-			di.Sparse = max(size, backupClusterMin)
-		}
-		e.Images = append(e.Images, di)
-	}
-	if b.d.gone && b.Spec.Checkpoint != "" {
-		e.Bitmaps = b.d.bitmaps(b.Spec.Checkpoint)
-	}
-	b.d.guest.judge("the backup", b.at, e)
-}
-
-// clusterCopiedWhole is the cluster size of a source from which QEMU 7.2 copies
-// everything as data, holes too: its block status ends with each L2 table, which
-// maps 32 KiB, less than the unit of a backup (docs/qemu-findings.md).
-const clusterCopiedWhole = 512
-
-// backupClusterMin is the least unit in which QEMU copies (§5.4), in bytes.
-const backupClusterMin = 64 << 10
-
-// ExpectConsistent asserts that the metadata of every image is without fault.
-func (b *Backup) ExpectConsistent() {
-	for _, k := range b.Spec.Disks {
-		if k.Format == "qcow2" {
-			b.d.t.checkImage(k.Path)
-		}
-	}
-}
-
-// Checkpoint creates a checkpoint that must be created.
-func (d *Domain) Checkpoint(name string) *virt.Checkpoint {
-	at := d.guest.begin()
-	d.noteCheckpoint(name, at)
-	chk, err := d.CreateCheckpointXML(BackupSpec{Checkpoint: name}.CheckpointXML(), 0)
-	d.t.Expect(err).NotTo(haveOccurred(), "create checkpoint %s", name)
-	d.guest.returned(at)
-	return chk
-}
-
-// noteCheckpoint remembers that a bitmap of that name may be there.
-func (d *Domain) noteCheckpoint(name string, at *oracle.Instant) {
-	d.lastBegin = at
-	if !contains(d.checkpoints, name) {
-		d.checkpoints = append(d.checkpoints, name)
-		d.instants = append(d.instants, at)
-		return
-	}
-	for i := range d.checkpoints {
-		if d.checkpoints[i] == name {
-			d.instants[i] = at
-		}
-	}
-}
-
-// ForgetCheckpoint says that no bitmap of that name may be left.
-func (d *Domain) ForgetCheckpoint(name string) {
-	for i := range d.checkpoints {
-		if d.checkpoints[i] == name {
-			d.checkpoints = append(d.checkpoints[:i], d.checkpoints[i+1:]...)
-			d.instants = append(d.instants[:i], d.instants[i+1:]...)
-			return
-		}
-	}
-}
-
-// ExpectBitmaps asks the oracle about the bitmaps of every checkpoint of a domain
-// that was powered off, and about the disks themselves: no backup or checkpoint
-// may have changed what the guest wrote (I16).
-func (d *Domain) ExpectBitmaps() {
-	for i, name := range d.checkpoints {
-		d.guest.judge("the bitmap of checkpoint "+name, d.instants[i], oracle.Evidence{Bitmaps: d.bitmaps(name)})
-	}
-}
-
-// PowerOff ends the domain in order, by the harness's own monitor, so that QEMU
-// stores the persistent bitmaps, and expects that the disks hold what the guest
-// wrote.
-func (d *Domain) PowerOff() {
-	d.t.quit(d)
-	d.gone = true
-	var e oracle.Evidence
-	for _, k := range d.disks {
-		img := d.t.openImage(k.Path, "qcow2")
-		defer closeQuietly(img)
-		e.Images = append(e.Images, oracle.DiskImage{Disk: d.model(k.Target), Image: img})
-	}
-	d.t.mu.Lock()
-	now := d.guest.history.Now()
-	d.t.mu.Unlock()
-	d.guest.judge("the disk itself", now, e)
 }

@@ -13,11 +13,14 @@ type DiskSpec struct {
 	Target      string // "vda"
 	Size        int64  // bytes, a multiple of 512
 	ClusterSize int64  // bytes, 512 … 2 MiB; 0 means 64 KiB
+	Format      string // "qcow2", also if empty, or "raw"
 	ReadOnly    bool
+	Transient   bool // changes are to be thrown away; libvirt refuses block jobs on it
+	NoMedium    bool // an empty cdrom drive; Target is then "hda" or another of bus ide
 }
 
-// DomainSpec is a domain under test. Its disks are qcow2 images that the harness
-// makes; they are empty, and the guest fills them.
+// DomainSpec is a domain under test. Its disks are images that the harness makes;
+// they are empty, and the guest fills them.
 type DomainSpec struct {
 	Name  string // "" means "vm"
 	Disks []DiskSpec
@@ -50,20 +53,27 @@ type disk struct {
 
 // StartDomain makes the images, defines the domain and creates it.
 func (t *T) StartDomain(s DomainSpec) *Domain {
+	d := t.DefineDomain(s)
+	t.Expect(d.Create()).To(succeed(), "create the domain")
+	d.gone = false
+	d.nodes = t.nodeNames(d)
+	return d
+}
+
+// DefineDomain makes the images and defines the domain, which does not run.
+func (t *T) DefineDomain(s DomainSpec) *Domain {
 	if s.Name == "" {
 		s.Name = "vm"
 	}
-	d := &Domain{Name: s.Name, t: t}
+	d := &Domain{Name: s.Name, t: t, gone: true}
 	for i, ds := range s.Disks {
 		d.disks = append(d.disks, t.makeDisk(s.Name, i, ds))
 	}
 	d.guest = newGuest(t, d)
 	dom, err := t.Conn().DomainDefineXML(d.xml())
 	t.Expect(err).NotTo(haveOccurred(), "define the domain")
-	t.Expect(dom.Create()).To(succeed(), "create the domain")
 	d.Domain = dom
 	t.domains = append(t.domains, d)
-	d.nodes = t.nodeNames(d)
 	return d
 }
 
@@ -71,12 +81,22 @@ func (t *T) makeDisk(domain string, index int, s DiskSpec) *disk {
 	if s.ClusterSize == 0 {
 		s.ClusterSize = 64 << 10
 	}
+	if s.Format == "" {
+		s.Format = "qcow2"
+	}
 	d := &disk{
 		DiskSpec: s,
-		Path:     t.Path(fmt.Sprintf("%s-%s.qcow2", domain, s.Target)),
+		Path:     t.Path(fmt.Sprintf("%s-%s.%s", domain, s.Target, s.Format)),
 		device:   fmt.Sprintf("virtio-disk%d", index),
 	}
-	t.must(t.createImage(d.Path, s.Size, s.ClusterSize), "make the image of "+s.Target)
+	switch {
+	case s.NoMedium:
+		return d
+	case s.Format == "raw":
+		t.RawFile(d.Path, s.Size)
+	default:
+		t.must(t.createImage(d.Path, s.Size, s.ClusterSize), "make the image of "+s.Target)
+	}
 	t.Keeps(d.Path)
 	return d
 }
@@ -101,14 +121,26 @@ func (d *Domain) xml() string {
 	fmt.Fprintf(&b, "<domain type='qemu'><name>%s</name><uuid>%s</uuid>", d.Name, uuidOf(d.Name))
 	b.WriteString("<memory unit='KiB'>32768</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>")
 	for _, k := range d.disks {
-		fmt.Fprintf(&b, "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='%s'/><target dev='%s' bus='virtio'/>", k.Path, k.Target)
-		if k.ReadOnly {
-			b.WriteString("<readonly/>")
-		}
-		b.WriteString("</disk>")
+		b.WriteString(k.xml())
 	}
 	b.WriteString("</devices></domain>")
 	return b.String()
+}
+
+// xml is the disk within the definition.
+func (k *disk) xml() string {
+	if k.NoMedium {
+		return fmt.Sprintf("<disk type='file' device='cdrom'><target dev='%s' bus='ide'/><readonly/></disk>", k.Target)
+	}
+	extra := ""
+	if k.ReadOnly {
+		extra = "<readonly/>"
+	}
+	if k.Transient {
+		extra += "<transient/>"
+	}
+	return fmt.Sprintf("<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/><target dev='%s' bus='virtio'/>%s</disk>",
+		k.Format, k.Path, k.Target, extra)
 }
 
 // uuidOf derives a UUID from a name, so that runs repeat exactly (FNV-1a, twice).
@@ -121,58 +153,4 @@ func uuidOf(name string) string {
 	}
 	a, b := h(14695981039346656037), h(0x9e3779b97f4a7c15)
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(a>>32), uint16(a>>16), a&0xfff, b>>52, b&0xffffffffffff)
-}
-
-// BackupSpec describes a push backup as a spec asks for it.
-type BackupSpec struct {
-	// Disks lists the participating disks; nil means all of the domain.
-	Disks []BackupDisk
-	// Checkpoint is the name of a checkpoint made in the same call; "" for none.
-	Checkpoint string
-	Flags      virt.DomainBackupBeginFlags
-}
-
-// BackupDisk is one disk of a backup.
-type BackupDisk struct {
-	Target string // of the domain's disk, "vda"
-	Path   string // of the image; "" means a path under T.Path
-	Format string // "" means qcow2
-}
-
-// XML renders the <domainbackup> document.
-func (s BackupSpec) XML() string {
-	var b strings.Builder
-	b.WriteString("<domainbackup mode='push'><disks>")
-	for _, k := range s.Disks {
-		fmt.Fprintf(&b, "<disk name='%s' backup='yes' type='file'><target file='%s'/><driver type='%s'/></disk>", k.Target, k.Path, k.Format)
-	}
-	b.WriteString("</disks></domainbackup>")
-	return b.String()
-}
-
-// CheckpointXML renders the <domaincheckpoint> document; nil for no checkpoint.
-func (s BackupSpec) CheckpointXML() *string {
-	if s.Checkpoint == "" {
-		return nil
-	}
-	return virt.XML(fmt.Sprintf("<domaincheckpoint><name>%s</name></domaincheckpoint>", s.Checkpoint))
-}
-
-// complete fills in what the spec left out.
-func (d *Domain) complete(s BackupSpec) BackupSpec {
-	if s.Disks == nil {
-		for _, k := range d.disks {
-			s.Disks = append(s.Disks, BackupDisk{Target: k.Target})
-		}
-	}
-	for i := range s.Disks {
-		k := &s.Disks[i]
-		if k.Format == "" {
-			k.Format = "qcow2"
-		}
-		if k.Path == "" {
-			k.Path = d.t.Path(fmt.Sprintf("%s-%s.backup", d.Name, k.Target))
-		}
-	}
-	return s
 }

@@ -21,7 +21,7 @@ type guest struct {
 func newGuest(t *T, d *Domain) *guest {
 	g := &guest{t: t, domain: d.Name, history: oracle.New(), random: random{t.env.Seed}}
 	for _, k := range d.disks {
-		g.disks = append(g.disks, g.history.AddDisk(k.Target, k.Size))
+		g.disks = append(g.disks, g.history.AddDisk(k.Target, max(k.Size, oracle.SectorSize)))
 	}
 	return g
 }

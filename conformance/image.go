@@ -40,28 +40,6 @@ func (t *T) openImage(path, format string) image {
 // content over Reset, so worlds cannot see each other through it.
 var readers = sync.Pool{New: func() any { return new(qcow2.Reader) }}
 
-// rawImage is a raw image: data where the host says so, zero elsewhere.
-type rawImage struct {
-	host.File
-	size int64
-}
-
-func (r rawImage) Size() int64 { return r.size }
-
-// Next tells data from holes.
-func (r rawImage) Next(off int64) (int64, oracle.Kind, error) {
-	e, ok, err := r.NextData(off)
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case !ok:
-		return r.size - off, oracle.Zero, nil
-	case e.Offset > off:
-		return e.Offset - off, oracle.Zero, nil
-	}
-	return e.Offset + e.Length - off, oracle.Data, nil
-}
-
 // qcowImage is a qcow2 image with the file below it.
 type qcowImage struct {
 	*qcow2.Reader
@@ -123,7 +101,7 @@ func (t *T) checkImage(path string) {
 func (d *Domain) bitmaps(checkpoint string) []oracle.DiskBitmap {
 	var found []oracle.DiskBitmap
 	for _, k := range d.disks {
-		if k.ReadOnly {
+		if k.ReadOnly || k.NoMedium || k.Format != "qcow2" {
 			continue
 		}
 		img := d.t.openImage(k.Path, "qcow2").(qcowImage)

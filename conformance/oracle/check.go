@@ -82,6 +82,11 @@ func (c *cut) readImage(di DiskImage) error {
 
 // extent judges one range of an image that is of one kind.
 func (r *reader) extent(e Range, kind Kind) error {
+	if kind == Unallocated && r.Since != nil {
+		if err := r.increment(e); err != nil {
+			return err
+		}
+	}
 	if kind == Unallocated && r.OnlyAllocated {
 		return nil
 	}

@@ -21,6 +21,7 @@ type place struct {
 	offset, length int64
 	shows          *Write // nil: never written, or a clean granule
 	clean          bool   // it is a granule of a bitmap
+	missing        bool   // it is not held by an increment
 }
 
 // String says what was seen.
@@ -28,6 +29,8 @@ func (p place) String() string {
 	switch {
 	case p.clean:
 		return fmt.Sprintf("%s at %d: the granule is clean in the checkpoint's bitmap", p.disk.Name, p.offset)
+	case p.missing:
+		return fmt.Sprintf("%s at %d: not held by the increment", p.disk.Name, p.offset)
 	case p.shows != nil:
 		return fmt.Sprintf("%s at %d: the stamp of write %d", p.disk.Name, p.offset, p.shows.Seq)
 	}

@@ -34,7 +34,9 @@
 // issued after. A place that shows write w says: w is in; every free write there
 // that was issued after w's acknowledgement is out. A place that reads as zero
 // says: there is no sure write, and all free ones there are out. A clean granule
-// says: no late write, and all free ones there are in. So all evidence but one
+// says: no late write, and all free ones there are in. A place that an increment
+// does not hold says: no write that surely came after the first instant and before
+// the second, and all free ones there are out. So all evidence but one
 // kind is a conjunction of ins and outs of free writes, and a legal cut exists
 // exactly if no write is both, and no write that is out was acknowledged before
 // one that is in was issued. A dirty granule says that some write to it is out;

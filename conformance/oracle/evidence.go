@@ -32,15 +32,17 @@ type Evidence struct {
 
 // DiskImage is the image that a backup made of a disk, or the disk itself. An
 // incremental image is judged in full as Overlay of it and the backup before it
-// (I7); alone, with OnlyAllocated or Covered.
+// (I7); and alone, with Since and OnlyAllocated, or Covered.
 type DiskImage struct {
 	Disk  *Disk
 	Image Image
 	// Sparse, if not 0, demands that data is only found in blocks of that many
 	// bytes in which something was written (I14).
 	Sparse int64
-	// Since, if not nil, narrows Sparse to what was, or may have been, written
-	// after that instant: an incremental image holds nothing else (I6).
+	// Since, if not nil, says that the image is an increment from that instant:
+	// whatever was written between the two is in the image itself, not below it
+	// (I7), and Sparse is narrowed to what was, or may have been, written after
+	// that instant (I6).
 	Since *Instant
 	// OnlyAllocated restricts the judgement to what the image holds itself
 	// (incremental images, I7).

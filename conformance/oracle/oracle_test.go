@@ -256,6 +256,69 @@ func TestIncremental_OverTheBackupBeforeItIsTheDisk(t *testing.T) {
 	refuses(t, h, at, alone, 640<<10, "holds too much")
 }
 
+func TestIncremental_HoldsEverythingWrittenSinceTheCheckpoint(t *testing.T) {
+	h := New()
+	d := h.AddDisk("vda", 1<<20)
+	older := wrote(d, 0, 512)
+	since := h.Begin()
+	atTheCheckpoint := wrote(d, memBlock, 512)
+	since.Returned()
+	replaced, last := wrote(d, 2*memBlock+1024, 512), wrote(d, 2*memBlock, 4096)
+	far := wrote(d, 8*memBlock, 1024)
+	at := h.Begin()
+	racing := wrote(d, 5*memBlock, 512)
+	at.Returned()
+	after := wrote(d, 11*memBlock, 512)
+
+	increment := func(writes ...*Write) Evidence {
+		img := newImage(d.Size).apply(writes...)
+		return Evidence{Images: []DiskImage{{Disk: d, Image: img, OnlyAllocated: true, Since: since, Sparse: memBlock}}}
+	}
+	accepts(t, h, at, increment(replaced, last, far))
+	accepts(t, h, at, increment(replaced, last, far, racing))
+	accepts(t, h, at, increment(atTheCheckpoint, replaced, last, far))
+	refuses(t, h, at, increment(replaced, last), 8*memBlock, "does not hold what write 5 wrote since")
+	refuses(t, h, at, increment(far), 2*memBlock+1024, "does not hold what write 3 wrote since")
+	refuses(t, h, at, increment(older, replaced, last, far), 0, "holds too much")
+	refuses(t, h, at, increment(replaced, far), 2*memBlock, "lacks write 4")
+	refuses(t, h, at, increment(replaced, last, far, after), 11*memBlock, "issued after the call had returned")
+
+	// A cluster that reads as zero is held, and wrong.
+	zero := increment(replaced, last, far)
+	zero.Images[0].Image.(*memImage).blocks[8] = nil
+	refuses(t, h, at, zero, 8*memBlock, "lacks write 5")
+
+	// Two disks share the instant here too: what one lacks the other may not have.
+	e := h.AddDisk("vdb", 1<<20)
+	at = h.Begin()
+	first := wrote(d, 13*memBlock, 512)
+	second := wrote(e, 0, 512)
+	at.Returned()
+	pair := increment(replaced, last, far, racing, after)
+	pair.Images = append(pair.Images, DiskImage{Disk: e, Image: newImage(e.Size).apply(second), OnlyAllocated: true, Since: since})
+	refuses(t, h, at, pair, 0, "a later write is there and an earlier one is not")
+	pair.Images[0].Image.(*memImage).apply(first)
+	accepts(t, h, at, pair)
+}
+
+func TestIncremental_AChainWithoutOneOfItsLinksIsRefused(t *testing.T) {
+	h := New()
+	d := h.AddDisk("vda", 1<<20)
+	first := wrote(d, 0, 1024)
+	full := newImage(d.Size).apply(first)
+	instant(h)
+	second := wrote(d, 3*memBlock, 512)
+	one := newImage(d.Size).apply(second)
+	instant(h)
+	third := wrote(d, 512, 512)
+	at := instant(h)
+	two := newImage(d.Size).apply(first, third)
+	accepts(t, h, at, image(d, Overlay(two, Overlay(one, full))))
+	refuses(t, h, at, image(d, Overlay(two, full)), 3*memBlock, "lacks write 2")
+	refuses(t, h, at, image(d, Overlay(one, full)), 512, "which write 3 had replaced")
+	refuses(t, h, at, image(d, Overlay(Overlay(one, full), two)), 512, "which write 3 had replaced")
+}
+
 func TestRawIncremental_MeansSomethingOnlyWhereItCovers(t *testing.T) {
 	h := New()
 	d := h.AddDisk("vda", 1<<20)

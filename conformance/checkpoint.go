@@ -1,0 +1,61 @@
+package conformance
+
+import (
+	"fleece/conformance/oracle"
+	"fleece/virt"
+)
+
+// Checkpoint creates a checkpoint that must be created.
+func (d *Domain) Checkpoint(name string) *virt.Checkpoint {
+	at := d.guest.begin()
+	d.noteCheckpoint(name, at)
+	chk, err := d.CreateCheckpointXML(BackupSpec{Checkpoint: name}.CheckpointXML(), 0)
+	d.t.Expect(err).NotTo(haveOccurred(), "create checkpoint %s", name)
+	d.guest.returned(at)
+	return chk
+}
+
+// noteCheckpoint remembers that a bitmap of that name may be there.
+func (d *Domain) noteCheckpoint(name string, at *oracle.Instant) {
+	d.lastBegin = at
+	if !contains(d.checkpoints, name) {
+		d.checkpoints = append(d.checkpoints, name)
+		d.instants = append(d.instants, at)
+		return
+	}
+	for i := range d.checkpoints {
+		if d.checkpoints[i] == name {
+			d.instants[i] = at
+		}
+	}
+}
+
+// ForgetCheckpoint says that no bitmap of that name may be left.
+func (d *Domain) ForgetCheckpoint(name string) {
+	for i := range d.checkpoints {
+		if d.checkpoints[i] == name {
+			d.checkpoints = append(d.checkpoints[:i], d.checkpoints[i+1:]...)
+			d.instants = append(d.instants[:i], d.instants[i+1:]...)
+			return
+		}
+	}
+}
+
+// ExpectBitmaps asks the oracle about the bitmaps of every checkpoint of a domain
+// that was powered off, and about the disks themselves: no backup or checkpoint
+// may have changed what the guest wrote (I16).
+func (d *Domain) ExpectBitmaps() {
+	for i, name := range d.checkpoints {
+		d.guest.judge("the bitmap of checkpoint "+name, d.instants[i], oracle.Evidence{Bitmaps: d.bitmaps(name)})
+	}
+}
+
+// instant is when a checkpoint was made; nil if the harness knows of none.
+func (d *Domain) instant(name string) *oracle.Instant {
+	for i := range d.checkpoints {
+		if d.checkpoints[i] == name {
+			return d.instants[i]
+		}
+	}
+	return nil
+}

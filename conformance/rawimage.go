@@ -1,0 +1,57 @@
+package conformance
+
+import (
+	"fleece/conformance/oracle"
+	"fleece/host"
+)
+
+// rawImage is a raw image: data where the host says so, zero elsewhere.
+type rawImage struct {
+	host.File
+	size int64
+}
+
+func (r rawImage) Size() int64 { return r.size }
+
+// Next tells data from holes.
+func (r rawImage) Next(off int64) (int64, oracle.Kind, error) {
+	e, ok, err := r.NextData(off)
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case !ok:
+		return r.size - off, oracle.Zero, nil
+	case e.Offset > off:
+		return e.Offset - off, oracle.Zero, nil
+	}
+	return e.Offset + e.Length - off, oracle.Data, nil
+}
+
+// rawIncrement is a raw image that was made of what changed since a checkpoint. It
+// cannot tell what it holds, and what it does not hold reads as zero (I8). Guests
+// of the harness never write zeroes, and a copied unit has a write in it, so a unit
+// that is all zero is taken for one that is not in the image.
+type rawIncrement struct{ image }
+
+// Next reads one unit of a copy, or what is left of the disk.
+func (r rawIncrement) Next(off int64) (int64, oracle.Kind, error) {
+	length := min(backupClusterMin-off%backupClusterMin, r.Size()-off)
+	p := make([]byte, length)
+	if n, err := r.ReadAt(p, off); int64(n) < length {
+		return 0, 0, err
+	}
+	for _, c := range p {
+		if c != 0 {
+			return length, oracle.Data, nil
+		}
+	}
+	return length, oracle.Unallocated, nil
+}
+
+// RawFile makes an empty raw image that must not be there yet.
+func (t *T) RawFile(path string, size int64) {
+	f, err := t.host.OpenFile(path, host.ReadWrite|host.Create|host.Exclusive, 0o644)
+	t.must(err, "make "+path)
+	t.must(f.Truncate(size), "give a size to "+path)
+	t.must(f.Close(), "close "+path)
+}
