@@ -69,23 +69,23 @@ func chainIsTheDisk(t *conformance.T) {
 	}})
 	d.Scribble("vda", 4)
 	d.Scribble("vdb", 2)
-	t.Go("guest", func() {
-		for range 4 {
-			d.Scribble("vda", 2)
-			d.Scribble("vdb", 1)
-		}
-	})
 	var below *conformance.Backup
 	for _, name := range []string{"c0", "c1", "c2", "c3"} {
+		t.Go("guest-"+name, func() {
+			for range 2 {
+				d.Scribble("vda", 2)
+				d.Scribble("vdb", 1)
+			}
+		})
 		b := d.Begin(conformance.BackupSpec{Over: below, Checkpoint: name, Disks: images(t, name, "vda", "vdb")})
 		d.Write("vda", 1<<20, 8192)
 		b.AwaitSuccess()
 		b.EndsWith(1)
+		t.Join()
 		b.ExpectImages()
 		b.ExpectConsistent()
 		below = b
 	}
-	t.Join()
 	d.PowerOff()
 	below.ExpectImages()
 	d.ExpectBitmaps()
@@ -97,9 +97,10 @@ func fromAnyAncestor(t *conformance.T) {
 	full := d.Begin(conformance.BackupSpec{Checkpoint: "c0", Disks: images(t, "full", "vda")})
 	full.AwaitSuccess()
 	full.EndsWith(1)
+	d.Scribble("vda", 2)
 	t.Go("guest", func() { d.Scribble("vda", 6) })
 	d.Checkpoint("c1")
-	d.Scribble("vda", 1)
+	d.Scribble("vda", 2)
 	near := d.Begin(conformance.BackupSpec{Since: "c1", Checkpoint: "c2", Disks: images(t, "near", "vda")})
 	near.AwaitSuccess()
 	near.EndsWith(1)
