@@ -15,6 +15,7 @@ import (
 // address taken.
 var tables = map[string]string{
 	"qmp.schemaQEMU72": "an embedded file",
+	"nbd.be":           "the byte order of the wire, a value without fields",
 	"qcow2.zeros":      "an array of zero bytes to write from",
 	"qcow2.usageNames": "an array of texts by number",
 }

@@ -23,6 +23,8 @@ var outside = []exception{
 	{"host/oshost", "it is the real file system"},
 	{"host/hosttest", "a test kit: its tasks are those of go test"},
 	{"qmp/goqemu", "it adapts a library that is made of goroutines and channels"},
+	{"nbd/nbdnet", "it is real sockets"},
+	{"nbd/nbdtest", "a test kit: its tasks are those of go test"},
 	{"qmp/qmpnet", "it is real sockets"},
 	{"qmp/schematrim", "a development tool that makes a file of package qmp"},
 }
