@@ -15,6 +15,17 @@ func (d *Domain) Checkpoint(name string) *virt.Checkpoint {
 	return chk
 }
 
+// TryCheckpoint tries to create a checkpoint.
+func (d *Domain) TryCheckpoint(name string) error {
+	at := d.guest.begin()
+	_, err := d.CreateCheckpointXML(BackupSpec{Checkpoint: name}.CheckpointXML(), 0)
+	if err == nil {
+		d.noteCheckpoint(name, at)
+		d.guest.returned(at)
+	}
+	return err
+}
+
 // noteCheckpoint remembers that a bitmap of that name may be there.
 func (d *Domain) noteCheckpoint(name string, at *oracle.Instant) {
 	d.lastBegin = at
@@ -28,6 +39,12 @@ func (d *Domain) noteCheckpoint(name string, at *oracle.Instant) {
 			d.instants[i] = at
 		}
 	}
+}
+
+// MayHaveBitmap says that bitmaps of that name may be on the domain's disks though
+// the harness's own calls made none.
+func (d *Domain) MayHaveBitmap(name string) {
+	d.noteCheckpoint(name, d.guest.begin())
 }
 
 // ForgetCheckpoint says that no bitmap of that name may be left.

@@ -54,10 +54,15 @@ type disk struct {
 // StartDomain makes the images, defines the domain and creates it.
 func (t *T) StartDomain(s DomainSpec) *Domain {
 	d := t.DefineDomain(s)
-	t.Expect(d.Create()).To(succeed(), "create the domain")
-	d.gone = false
-	d.nodes = t.nodeNames(d)
+	d.Start()
 	return d
+}
+
+// Start creates a domain that is defined and does not run.
+func (d *Domain) Start() {
+	d.t.Expect(d.Create()).To(succeed(), "create the domain")
+	d.gone = false
+	d.nodes = d.t.nodeNames(d)
 }
 
 // DefineDomain makes the images and defines the domain, which does not run.

@@ -61,6 +61,9 @@ func (t *T) tap(p rt.Process, c qmp.Conn) qmp.Conn {
 		rule.If = func(qmp.Value) bool { return t.holding() }
 		tap.Add(rule)
 	}
+	t.leaf.Lock()
+	t.taps = append(t.taps, placedTap{p, tap})
+	t.leaf.Unlock()
 	return tap
 }
 

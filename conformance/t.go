@@ -39,6 +39,7 @@ type T struct {
 	leaf     rt.Mutex
 	exchange []string // QMP between driver and QEMU, for a failure's report
 	holds    holds
+	taps     []placedTap // on the drivers' connections, oldest first
 
 	driver  *driverProcess
 	drivers int // started so far, for process names
@@ -213,6 +214,9 @@ func (t *T) Host() host.Host { return t.host }
 
 // Now is the world's time.
 func (t *T) Now() time.Time { return t.env.Spec.Now() }
+
+// JobWait is how long the driver waits for a domain's job lock.
+func (t *T) JobWait() time.Duration { return t.env.JobWait }
 
 // Choose returns a value in [0,n), 0 on the plain schedule: a decision that
 // exploration may make differently.
