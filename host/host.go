@@ -1,6 +1,6 @@
-// Package host is the seam to the operating system: files and directories that
-// driver and QEMU of one world share, as two processes share one kernel. It is
-// interfaces and small helpers; host/oshost is the real file system,
+// Package host is the seam to the operating system: files, directories and stream
+// sockets that driver and QEMU of one world share, as two processes share one
+// kernel. It is interfaces and small helpers; host/oshost is the real one,
 // host/memhost a deterministic one in memory with capacity, faults and crash
 // clones.
 //
@@ -29,6 +29,7 @@ const (
 // Host is one process's view of the host. Paths are absolute and clean.
 // Errors are *fs.PathError (or *os.LinkError) over a syscall.Errno.
 type Host interface {
+	Network
 	OpenFile(path string, flags int, perm fs.FileMode) (File, error)
 	Mkdir(path string, perm fs.FileMode) error
 	// Remove unlinks a file or removes an empty directory.

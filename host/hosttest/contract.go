@@ -56,6 +56,7 @@ func cases() []contractCase {
 	all = append(all, contentCases()...)
 	all = append(all, nameCases()...)
 	all = append(all, killCases()...)
+	all = append(all, socketCases()...)
 	return append(all, helperCases()...)
 }
 

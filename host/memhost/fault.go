@@ -14,6 +14,8 @@ type Op string
 // that finds it.
 const (
 	OpOpen     Op = "open"
+	OpBind     Op = "bind"
+	OpConnect  Op = "connect"
 	OpCreate   Op = "create"
 	OpRead     Op = "read"
 	OpWrite    Op = "write"

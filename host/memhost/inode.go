@@ -57,6 +57,9 @@ type inode struct {
 	// either gives its pages back.
 	links, opens int
 
+	// socket is who listens on a unix socket's file; it may be gone.
+	socket *listener
+
 	// source is set only while a crash clone is made: what this is a copy of.
 	source *inode
 }

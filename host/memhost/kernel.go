@@ -5,6 +5,8 @@ import (
 	"math"
 	"syscall"
 
+	"github.com/tidwall/btree"
+
 	"fleece/host"
 	"fleece/rt"
 )
@@ -33,6 +35,7 @@ type Kernel struct {
 	// log holds the changes of directories that are not durable yet, in order.
 	log       []change
 	faults    []*Armed
+	ports     btree.Map[int, *listener]
 	observers []func(Event)
 	// armed is true while there is a fault or an observer: the quick test of
 	// the plain case.

@@ -122,6 +122,8 @@ func (v *view) openNode(name string, flags int, perm fs.FileMode) (Op, *inode, e
 		return OpOpen, nil, syscall.EEXIST
 	case node.dir:
 		return OpOpen, nil, syscall.EISDIR
+	case node.mode&fs.ModeSocket != 0:
+		return OpOpen, nil, syscall.ENXIO
 	}
 	if flags&host.Truncate != 0 {
 		node.content.truncate(0, node.mount)

@@ -1,4 +1,4 @@
-// Package oshost is the real file system behind the host seam, over os and
+// Package oshost is the real host behind the host seam, over os and
 // Linux's system calls.
 //
 // It is not deterministic, and it is no sandbox: it does what the user that
@@ -10,6 +10,7 @@ package oshost
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,16 +42,17 @@ type Host struct {
 	// mu is held for reading during each operation, and for writing by the kill.
 	mu   sync.RWMutex
 	dead bool
-	// files are the open ones; filesMu protects the set.
+	// files and sockets are the open ones; filesMu protects the sets.
 	filesMu sync.Mutex
 	files   map[*file]struct{}
+	sockets map[io.Closer]struct{}
 }
 
 var _ host.Host = (*Host)(nil)
 
 // New makes the view of process p.
 func New(p rt.Process, opts Options) *Host {
-	h := &Host{p: p, opts: opts, files: make(map[*file]struct{})}
+	h := &Host{p: p, opts: opts, files: make(map[*file]struct{}), sockets: make(map[io.Closer]struct{})}
 	p.OnKill(h.kill)
 	return h
 }
@@ -65,7 +67,10 @@ func (h *Host) kill() {
 	for f := range h.files {
 		_ = f.os.Close() // nobody is left to hear of an error
 	}
-	h.files = nil
+	for c := range h.sockets {
+		_ = c.Close()
+	}
+	h.files, h.sockets = nil, make(map[io.Closer]struct{})
 }
 
 // enter begins an operation: it passes the choice point if the operation changes
