@@ -15,21 +15,35 @@ import (
 
 func listCommand() *cobra.Command {
 	var requirements, asJSON bool
+	var wanted matrixFilter
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "list the specs, or the matrix requirement × specs",
+		Short: "list the specs, or the matrix requirement × specs × lanes",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			text.DisableColors()
-			if requirements {
-				return listRequirements(c.OutOrStdout(), asJSON)
+			if requirements || wanted.any() {
+				return listRequirements(c.OutOrStdout(), wanted, asJSON)
 			}
 			return listSpecs(c.OutOrStdout(), asJSON)
 		},
 	}
-	c.Flags().BoolVar(&requirements, "requirements", false, "the matrix requirement × specs")
+	c.Flags().BoolVar(&requirements, "requirements", false, "the matrix requirement × specs × lanes, every row of the catalogue")
+	c.Flags().StringSliceVar(&wanted.prefixes, "prefix", nil, "of the matrix, only rows whose id begins so: BEG, END-0, E, I")
+	c.Flags().StringVar(&wanted.surface, "surface", "", "of the matrix, only rows of this part of the API: push, pull, checkpoint …")
+	c.Flags().BoolVar(&wanted.missing, "missing", false, "of the matrix, only rows that wait for a spec")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	return c
+}
+
+var everyLane = []string{conformance.LaneSim, conformance.LaneSimReal, conformance.LaneQEMU}
+
+// lanesOf are the lanes that a spec is meant for.
+func lanesOf(s conformance.Spec) []string {
+	if len(s.Lanes) == 0 {
+		return everyLane
+	}
+	return s.Lanes
 }
 
 // listedSpec is a spec without its body.
@@ -55,27 +69,9 @@ func listSpecs(out io.Writer, asJSON bool) error {
 	}
 	listed := make([]listedSpec, 0, len(all))
 	for _, s := range all {
-		l := s.Lanes
-		if len(l) == 0 {
-			l = []string{conformance.LaneSim, conformance.LaneSimReal, conformance.LaneQEMU}
-		}
-		listed = append(listed, listedSpec{s.ID, s.Title, s.Requirements, l, s.Reason, s.Alone})
+		listed = append(listed, listedSpec{s.ID, s.Title, s.Requirements, lanesOf(s), s.Reason, s.Alone})
 	}
 	return printJSON(out, listed)
-}
-
-func listRequirements(out io.Writer, asJSON bool) error {
-	rows := conformance.Matrix(specs.All())
-	if asJSON {
-		return printJSON(out, rows)
-	}
-	tw := newTable(out, table.Row{"requirement", "specs"})
-	for _, r := range rows {
-		tw.AppendRow(table.Row{r.Requirement, strings.Join(r.Specs, "\n")})
-	}
-	tw.Render()
-	fmt.Fprintf(out, "%d requirements have specs\n", len(rows))
-	return nil
 }
 
 func newTable(out io.Writer, header table.Row) table.Writer {

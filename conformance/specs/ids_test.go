@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fleece/conformance"
+	"fleece/conformance/catalogue"
 	"fleece/conformance/specs"
 )
 
@@ -40,5 +41,19 @@ func TestNoSpecIdVanishesAndEveryNewOneIsListed(t *testing.T) {
 func TestTheSpecsAreWellFormed(t *testing.T) {
 	if err := conformance.Validate(specs.All()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestASpecNamesOnlyRowsOfTheCatalogue(t *testing.T) {
+	c, err := catalogue.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range specs.All() {
+		for _, id := range s.Requirements {
+			if r, known := c.Row(id); !known || r.Reach == catalogue.Unreachable {
+				t.Errorf("spec %s claims %q, which the catalogue does not have or calls unreachable (%s)", s.ID, id, r.Note)
+			}
+		}
 	}
 }

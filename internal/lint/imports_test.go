@@ -35,6 +35,7 @@ var directions = []direction{
 	{"real", []string{"real", "qmp", "machine", "host", "rt"}, "a real QEMU knows no driver and no simulator"},
 	{"explore", []string{"explore", "rt"}, "strategies know nothing of what they run"},
 	{"conformance/oracle", []string{"conformance/oracle"}, "the judge sees bytes, never objects"},
+	{"conformance/catalogue", []string{"conformance/catalogue"}, "what is promised does not depend on who proves it"},
 	{"conformance/specs", []string{"conformance", "virt", "qmp"}, "a spec body uses only what T hands out"},
 	{"conformance", []string{"conformance", "explore", "driver", "virt", "sim", "qmpfake", "real", "qmp", "nbd", "qcow2", "machine", "host", "rt"}, "the harness knows both sides, not the command line"},
 	{"internal", []string{anything}, "development tools may use anything"},
