@@ -35,15 +35,19 @@ func (d *Domain) TryBegin(s BackupSpec) (*Backup, error) {
 	d.lastBegin = at
 	if s.Checkpoint != "" {
 		d.noteCheckpoint(s.Checkpoint, at)
+		d.noteUntracked(s)
 	}
 	b := &Backup{Spec: s, d: d, at: at, starts: starts, done: len(d.t.JobsCompleted())}
-	id, err := d.BackupBegin(virt.XML(s.XML()), s.CheckpointXML(), s.Flags)
+	id, err := d.BackupBegin(s.XML(), s.CheckpointXML(), s.Flags)
 	if err != nil {
 		d.t.Expect(id).To(equal(-1), "the id beside the error %v", err)
 		return nil, err
 	}
 	d.guest.returned(at)
 	b.ID = id
+	if s.generated() {
+		b.readNames()
+	}
 	d.t.Keeps(b.Paths()...)
 	return b, nil
 }
@@ -77,6 +81,15 @@ func (b *Backup) Paths() []string {
 		paths = append(paths, k.Path)
 	}
 	return paths
+}
+
+// Targets are the disks that take part, in the same order.
+func (b *Backup) Targets() []string {
+	var targets []string
+	for _, k := range b.Spec.taking() {
+		targets = append(targets, k.Target)
+	}
+	return targets
 }
 
 // Forget says that the images of the backup must not be there at the end.

@@ -18,9 +18,13 @@ type BackupSpec struct {
 	// Over is the backup on whose images those of this one lie. A Since that is
 	// empty becomes its checkpoint.
 	Over *Backup
+	// NoDocument leaves the document out: NULL. Disks must be nil.
+	NoDocument bool
 	// Checkpoint is the name of a checkpoint made in the same call; "" for none.
 	Checkpoint string
-	Flags      virt.DomainBackupBeginFlags
+	// Tracked lists the disks of the checkpoint; nil leaves the list out.
+	Tracked []string
+	Flags   virt.DomainBackupBeginFlags
 }
 
 // BackupDisk is one disk of a backup.
@@ -32,10 +36,16 @@ type BackupDisk struct {
 	Mode   string // backupmode; "" leaves it out
 	Since  string // the disk's own incremental; "" leaves it out
 	Out    bool   // backup='no'
+	// Unnamed leaves the target out; Path is what the driver makes of it, once
+	// Begin has returned.
+	Unnamed bool
 }
 
-// XML renders the <domainbackup> document.
-func (s BackupSpec) XML() string {
+// XML renders the <domainbackup> document; nil for none.
+func (s BackupSpec) XML() *string {
+	if s.NoDocument {
+		return nil
+	}
 	var b strings.Builder
 	b.WriteString("<domainbackup mode='push'>")
 	if s.Since != "" {
@@ -46,7 +56,7 @@ func (s BackupSpec) XML() string {
 		b.WriteString(k.xml())
 	}
 	b.WriteString("</disks></domainbackup>")
-	return b.String()
+	return virt.XML(b.String())
 }
 
 func (k BackupDisk) xml() string {
@@ -64,8 +74,12 @@ func (k BackupDisk) xml() string {
 	if k.Since != "" {
 		modes += fmt.Sprintf(" incremental='%s'", k.Since)
 	}
-	return fmt.Sprintf("<disk name='%s' backup='yes' type='%s'%s><target %s='%s'/><driver type='%s'/></disk>",
-		k.Target, kind, modes, attr, k.Path, k.Format)
+	target := ""
+	if !k.Unnamed {
+		target = fmt.Sprintf("<target %s='%s'/>", attr, k.Path)
+	}
+	return fmt.Sprintf("<disk name='%s' backup='yes' type='%s'%s>%s<driver type='%s'/></disk>",
+		k.Target, kind, modes, target, k.Format)
 }
 
 // CheckpointXML renders the <domaincheckpoint> document; nil for no checkpoint.
@@ -73,7 +87,14 @@ func (s BackupSpec) CheckpointXML() *string {
 	if s.Checkpoint == "" {
 		return nil
 	}
-	return virt.XML(fmt.Sprintf("<domaincheckpoint><name>%s</name></domaincheckpoint>", s.Checkpoint))
+	disks := ""
+	for _, target := range s.Tracked {
+		disks += fmt.Sprintf("<disk name='%s' checkpoint='bitmap'/>", target)
+	}
+	if disks != "" {
+		disks = "<disks>" + disks + "</disks>"
+	}
+	return virt.XML(fmt.Sprintf("<domaincheckpoint><name>%s</name>%s</domaincheckpoint>", s.Checkpoint, disks))
 }
 
 // complete fills in what the spec left out.
@@ -94,7 +115,7 @@ func (d *Domain) complete(s BackupSpec) BackupSpec {
 		if k.Format == "" {
 			k.Format = "qcow2"
 		}
-		if k.Path == "" {
+		if k.Path == "" && !k.Unnamed && !s.NoDocument {
 			k.Path = d.t.Path(fmt.Sprintf("%s-%s.%s", d.Name, k.Target, s.extension()))
 		}
 	}
@@ -131,4 +152,39 @@ func (s BackupSpec) taking() []BackupDisk {
 		}
 	}
 	return taking
+}
+
+// generated reports whether the driver names images of the backup.
+func (s BackupSpec) generated() bool {
+	if s.NoDocument {
+		return true
+	}
+	for _, k := range s.Disks {
+		if k.Unnamed {
+			return true
+		}
+	}
+	return false
+}
+
+// readNames takes the disks and the names that the driver chose from its
+// description of the backup.
+func (b *Backup) readNames() {
+	xml, err := b.d.BackupGetXMLDesc(b.ID, 0)
+	b.d.t.Expect(err).NotTo(haveOccurred(), "describe the backup")
+	if b.Spec.NoDocument {
+		b.Spec.Disks = nil
+		for _, k := range b.d.disks {
+			if strings.Contains(xml, "<disk name='"+k.Target+"' backup='yes'") {
+				b.Spec.Disks = append(b.Spec.Disks, BackupDisk{Target: k.Target, Format: "qcow2"})
+			}
+		}
+	}
+	for i := range b.Spec.Disks {
+		k := &b.Spec.Disks[i]
+		_, rest, _ := strings.Cut(xml, "<disk name='"+k.Target+"' backup='yes'")
+		_, rest, ok := strings.Cut(rest, "<target file='")
+		b.d.t.Expect(ok).To(beTrue(), "the description has the name of the image of %s: %s", k.Target, xml)
+		k.Path, _, _ = strings.Cut(rest, "'")
+	}
 }

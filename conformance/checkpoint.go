@@ -41,11 +41,27 @@ func (d *Domain) noteCheckpoint(name string, at *oracle.Instant) {
 	}
 }
 
+// noteUntracked remembers which disks the checkpoint of a backup leaves out.
+func (d *Domain) noteUntracked(s BackupSpec) {
+	if s.Tracked == nil {
+		return
+	}
+	for _, k := range d.disks {
+		if !contains(s.Tracked, k.Target) {
+			d.untracked = append(d.untracked, s.Checkpoint+"/"+k.Target)
+		}
+	}
+}
+
 // MayHaveBitmap says that bitmaps of that name may be on the domain's disks though
 // the harness's own calls made none.
 func (d *Domain) MayHaveBitmap(name string) {
 	d.noteCheckpoint(name, d.guest.begin())
 }
+
+// BrokenBitmap says that the spec spoils bitmaps of that name: nothing is asked of
+// them any more.
+func (d *Domain) BrokenBitmap(name string) { d.broken = append(d.broken, name) }
 
 // ForgetCheckpoint says that no bitmap of that name may be left.
 func (d *Domain) ForgetCheckpoint(name string) {

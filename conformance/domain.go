@@ -41,6 +41,8 @@ type Domain struct {
 	// checkpoints are the names whose bitmaps may be there, with the instant of each.
 	checkpoints []string
 	instants    []*oracle.Instant
+	untracked   []string        // CHECKPOINT/DISK for disks that a checkpoint leaves out
+	broken      []string        // names of bitmaps that the spec itself spoilt
 	lastBegin   *oracle.Instant // of the newest call that may have made a checkpoint
 }
 

@@ -101,7 +101,7 @@ func (t *T) checkImage(path string) {
 func (d *Domain) bitmaps(checkpoint string) []oracle.DiskBitmap {
 	var found []oracle.DiskBitmap
 	for _, k := range d.disks {
-		if k.ReadOnly || k.NoMedium || k.Format != "qcow2" {
+		if k.ReadOnly || k.NoMedium || k.Format != "qcow2" || contains(d.untracked, checkpoint+"/"+k.Target) {
 			continue
 		}
 		img := d.t.openImage(k.Path, "qcow2").(qcowImage)

@@ -92,6 +92,9 @@ func (t *T) checkBitmaps(d *Domain, node qmp.Value) {
 	var extra []string
 	for _, b := range node.Get("dirty-bitmaps").Items() {
 		bitmap := b.Get("name").S()
+		if contains(d.broken, bitmap) {
+			continue
+		}
 		if !contains(d.checkpoints, bitmap) {
 			extra = append(extra, bitmap)
 			continue

@@ -48,6 +48,11 @@ func (r rawIncrement) Next(off int64) (int64, oracle.Kind, error) {
 	return length, oracle.Unallocated, nil
 }
 
+// QcowFile makes an empty qcow2 image that must not be there yet.
+func (t *T) QcowFile(path string, size, clusterSize int64) {
+	t.must(t.createImage(path, size, clusterSize), "make "+path)
+}
+
 // RawFile makes an empty raw image that must not be there yet.
 func (t *T) RawFile(path string, size int64) {
 	f, err := t.host.OpenFile(path, host.ReadWrite|host.Create|host.Exclusive, 0o644)

@@ -23,14 +23,14 @@ func (d *Domain) ExpectRefused(rows ...Refusal) {
 	t := d.t
 	for _, row := range rows {
 		files, events := t.files(), len(t.JobsCompleted())
-		names, jobs := d.checkpointNames(), d.jobIDs()
+		names, jobs := d.checkpointNames(), d.JobIDs()
 		id, err := d.BackupBegin(row.Backup, row.Checkpoint, row.Flags)
 		t.Expect(err).To(haveOccurred(), "row %s: Begin should have failed; it returned %d", row.Row, id)
 		t.Expect(id).To(equal(-1), "row %s: the id beside the error %v", row.Row, err)
 		t.Expect(err).To(matchError(row.Code), "row %s", row.Row)
 		t.Expect(err.Error()).To(containText(row.Text), "row %s", row.Row)
 		t.Expect(t.files()).To(equal(files), "row %s: files on the host", row.Row)
-		t.Expect(d.jobIDs()).To(equal(jobs), "row %s: jobs", row.Row)
+		t.Expect(d.JobIDs()).To(equal(jobs), "row %s: jobs", row.Row)
 		t.Expect(d.checkpointNames()).To(equal(names), "row %s: checkpoints", row.Row)
 		t.Expect(t.JobsCompleted()).To(haveLen(events), "row %s: a Begin that failed has no completion event", row.Row)
 		if !d.gone && len(jobs) == 0 {
@@ -53,7 +53,8 @@ func (t *T) files() []string {
 	return all
 }
 
-func (d *Domain) jobIDs() []virt.DomainJobID {
+// JobIDs lists the background jobs of the domain.
+func (d *Domain) JobIDs() []virt.DomainJobID {
 	ids, err := d.ListJobIds(0)
 	d.t.Expect(err).NotTo(haveOccurred(), "list the jobs")
 	return ids

@@ -204,7 +204,11 @@ func (g *beginning) planDisk(def *backupdef.Disk, nodes []qmp.NamedNode) (*disk,
 			k.plan.backing, k.plan.backingPath, k.plan.backingFmt = top, source.Top().Path, source.Top().Format
 		}
 	}
-	return k, k.plan.measure(findNode(nodes, top), top, source.Top().Format, def.Format)
+	node := findNode(nodes, top)
+	if jobOn(nodes, node) {
+		return nil, errBusy(def.Name)
+	}
+	return k, k.plan.measure(node, top, source.Top().Format, def.Format)
 }
 
 // measure takes size and cluster size over from the source; E145.

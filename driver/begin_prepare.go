@@ -33,9 +33,15 @@ func (g *beginning) prepare() error {
 }
 
 // checkTargets refuses files that are there already (E142) before anything is
-// stored, so that no restarted driver takes them for ours.
+// stored, so that no restarted driver takes them for ours. Two disks on one target
+// are refused with REUSE_EXTERNAL too: QEMU lets both jobs write there.
 func (g *beginning) checkTargets() error {
-	for _, k := range g.b.disks {
+	for i, k := range g.b.disks {
+		for _, other := range g.b.disks[:i] {
+			if other.def.Path == k.def.Path {
+				return errExists(k)
+			}
+		}
 		if !k.ours(g.b.st.Reuse) {
 			continue
 		}

@@ -14,7 +14,8 @@ import "fleece/conformance"
 func All() []conformance.Spec {
 	var all []conformance.Spec
 	for _, part := range [][]conformance.Spec{
-		beginSpecs(), beginCheckSpecs(), beginDocumentSpecs(), checkpointSpecs(), pushSpecs(), incrementalSpecs(), endSpecs(), jobSpecs(), recoverySpecs(),
+		beginSpecs(), beginCheckSpecs(), beginDocumentSpecs(), beginTargetSpecs(), beginChoiceSpecs(),
+		checkpointSpecs(), pushSpecs(), incrementalSpecs(), endSpecs(), jobSpecs(), recoverySpecs(),
 	} {
 		all = append(all, part...)
 	}

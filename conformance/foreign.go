@@ -1,0 +1,76 @@
+package conformance
+
+import (
+	"fmt"
+
+	"fleece/qmp"
+)
+
+// ForeignJob is a block job that the harness started on its own monitor, of which
+// the driver was told nothing.
+type ForeignJob struct {
+	d     *Domain
+	id    string
+	nodes []string // of its target, format first
+}
+
+// foreignSpeed is one byte per second: the job stalls after its first MiB.
+const foreignSpeed = 1
+
+// StartForeignBackup starts a backup of a disk on the harness's own monitor, which
+// stalls after its first MiB. The image is a file of the run.
+func (d *Domain) StartForeignBackup(target string) *ForeignJob {
+	k := d.disk(target)
+	path := d.t.Path("foreign-" + target)
+	d.t.must(d.t.createImage(path, k.Size, backupClusterMin), "make the image of a foreign job")
+	d.t.Keeps(path)
+	j := &ForeignJob{d: d, id: "foreign-" + target, nodes: []string{"foreign-format-" + target, "foreign-file-" + target}}
+	d.t.second(d.Name, func(m *qmp.Monitor) {
+		d.t.query(m, qmp.Command{Name: "blockdev-add", Args: qmp.Dict(qmp.M("driver", qmp.Str("file")),
+			qmp.M("node-name", qmp.Str(j.nodes[1])), qmp.M("filename", qmp.Str(path)))})
+		d.t.query(m, qmp.Command{Name: "blockdev-add", Args: qmp.Dict(qmp.M("driver", qmp.Str("qcow2")),
+			qmp.M("node-name", qmp.Str(j.nodes[0])), qmp.M("file", qmp.Str(j.nodes[1])), qmp.M("backing", qmp.Null()))})
+		d.t.query(m, qmp.Command{Name: "blockdev-backup", Args: qmp.Dict(qmp.M("job-id", qmp.Str(j.id)),
+			qmp.M("device", qmp.Str(d.FormatNode(target))), qmp.M("target", qmp.Str(j.nodes[0])), qmp.M("sync", qmp.Str("full")),
+			qmp.M("speed", qmp.Int(foreignSpeed)))})
+	})
+	return j
+}
+
+// End cancels the job and closes its image.
+func (j *ForeignJob) End() {
+	t := j.d.t
+	t.second(j.d.Name, func(m *qmp.Monitor) {
+		t.query(m, qmp.Command{Name: "block-job-cancel", Args: qmp.Dict(qmp.M("device", qmp.Str(j.id)), qmp.M("force", qmp.Bool(true)))})
+		t.Poll("the foreign job to end", endedPoll, func() bool {
+			return !contains(namesOf(t.query(m, qmp.Command{Name: "query-block-jobs"}).Items(), "device"), j.id)
+		})
+		for _, node := range j.nodes {
+			t.query(m, qmp.Command{Name: "blockdev-del", Args: qmp.Dict(qmp.M("node-name", qmp.Str(node)))})
+		}
+	})
+}
+
+// FormatNode is the name of the node that understands a disk's format, as QEMU tells.
+func (d *Domain) FormatNode(target string) string {
+	k := d.disk(target)
+	for _, n := range d.t.nodes(d.Name) {
+		if n.Get("drv").S() == k.Format && n.Get("file").S() == k.Path {
+			return n.Get("node-name").S()
+		}
+	}
+	d.t.Broken("QEMU has no node of format %s over %s", k.Format, k.Path)
+	return ""
+}
+
+// OnMonitor runs a command on the harness's own monitor and returns the text of its
+// error, "" if it succeeded.
+func (d *Domain) OnMonitor(command string, args ...qmp.Member) string {
+	text := ""
+	d.t.second(d.Name, func(m *qmp.Monitor) {
+		if _, err := m.Run(qmp.Command{Name: command, Args: qmp.Dict(args...)}); err != nil {
+			text = fmt.Sprint(err)
+		}
+	})
+	return text
+}
