@@ -70,6 +70,13 @@ func (q qcowImage) Next(off int64) (int64, oracle.Kind, error) {
 	return length, oracle.Unallocated, err
 }
 
+// ClusterSize is the cluster size of a qcow2 image, in bytes.
+func (t *T) ClusterSize(path string) int64 {
+	img := t.openImage(path, "qcow2").(qcowImage)
+	defer closeQuietly(img)
+	return img.ClusterSize()
+}
+
 // createImage makes an empty qcow2 image.
 func (t *T) createImage(path string, size, clusterSize int64) error {
 	f, err := t.host.OpenFile(path, host.ReadWrite|host.Create|host.Exclusive, 0o644)

@@ -190,6 +190,7 @@ func reuseExternal(t *conformance.T) {
 	t.Join()
 	b.EndsWith(1)
 	b.ExpectImages()
+	t.Expect(t.ClusterSize(qcow)).To(Equal(int64(4096)), "an image of the caller is not formatted anew")
 }
 
 func reusedImagesStay(t *conformance.T) {
