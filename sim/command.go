@@ -94,6 +94,11 @@ func (m *Machine) quit() {
 	m.drainBegin()
 	m.cancelAll()
 	m.deleteExports()
+	if m.nbd != nil {
+		m.nbd.end()
+		_ = m.nbd.l.Close() // the socket's file stays (seen with the real binary)
+		m.nbd = nil
+	}
 	m.gone = true
 	m.closeAll()
 }

@@ -6,35 +6,32 @@ import (
 	"fleece/qmp"
 )
 
-// export is an NBD export as far as QMP sees it; the wire is not simulated here.
+// export is an NBD export. What clients see of it is in nbdexport.go.
 type export struct {
-	id, name string
-	edge     *edge
-	bitmaps  []*bitmap
+	id, name, description string
+	writable, depth       bool
+	size                  int64 // bytes, whole sectors (§6.2)
+	edge                  *edge
+	bitmaps               []*bitmap
+	gone                  bool
 }
 
 // exportCommand executes the NBD server's commands.
 func (m *Machine) exportCommand(cmd qmp.Command) (done bool, err *qmp.ReplyError) {
 	switch cmd.Name {
 	case "nbd-server-start":
-		if m.nbd {
-			return true, qmp.Generic("NBD server already running")
-		}
-		m.nbd = true
-		return true, nil
+		return true, m.nbdStart(cmd.Args)
 	case "nbd-server-stop":
-		if !m.nbd {
-			return true, qmp.Generic("NBD server not running")
-		}
-		m.nbd = false
-		m.deleteExports()
-		return true, nil
+		return true, m.nbdStop()
 	case "block-export-add":
 		return true, m.exportAdd(cmd.Args)
 	case "block-export-del":
 		x := m.findExport(cmd.Args.Get("id").S())
 		if x == nil {
 			return true, qmp.Generic("Export '" + cmd.Args.Get("id").S() + "' is not found")
+		}
+		if cmd.Args.Get("mode").S() != "hard" && len(m.users(x)) > 0 {
+			return true, qmp.Generic("export '" + x.id + "' still in use")
 		}
 		m.exportDel(x)
 		return true, nil
@@ -66,7 +63,11 @@ func (m *Machine) exportAdd(a qmp.Value) *qmp.ReplyError {
 	case writable && n.readOnly:
 		return qmp.Generic("Cannot export read-only node as writable")
 	}
-	x := &export{id: id, name: a.Get("name").TextOr(nodeName)}
+	x := &export{
+		id: id, name: a.Get("name").TextOr(nodeName), description: a.Get("description").S(),
+		writable: writable, depth: a.Get("allocation-depth").IsTrue(),
+		size: (n.length() + sectorSize - 1) &^ (sectorSize - 1),
+	}
 	u := &user{label: "an unnamed block device", perm: permRead, shared: permAll}
 	if writable {
 		u.perm |= permWrite
@@ -89,7 +90,7 @@ func (m *Machine) exportReady(x *export, n *node, a qmp.Value, writable bool) *q
 	}
 	const nameMax = 4096
 	switch {
-	case !m.nbd:
+	case m.nbd == nil:
 		return qmp.Generic("NBD server not running")
 	case len(x.name) > nameMax:
 		return qmp.Generic("export name '" + x.name + "' too long")
@@ -135,9 +136,12 @@ func (m *Machine) exportBitmap(n *node, ref qmp.Value, writable bool) (*bitmap, 
 	return b, nil
 }
 
-// exportDel removes an export. Letting its backend go drains the node, which shows
+// exportDel removes an export and cuts its clients. Letting its backend go drains the node, which shows
 // on jobs above and below it as two pairs (§5.6).
 func (m *Machine) exportDel(x *export) {
+	for _, s := range m.users(x) {
+		_ = s.conn.Close()
+	}
 	for range 2 {
 		d := m.drain(x.edge.child)
 		d.end()
@@ -146,6 +150,7 @@ func (m *Machine) exportDel(x *export) {
 		b.busy = false
 	}
 	_ = x.edge.detach()
+	x.gone = true
 	m.exports = slices.DeleteFunc(m.exports, func(y *export) bool { return x == y })
 	m.emit("BLOCK_EXPORT_DELETED", qmp.Dict(qmp.M("id", qmp.Str(x.id))))
 }

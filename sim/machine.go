@@ -59,7 +59,7 @@ type Machine struct {
 	devices  []*device
 	jobs     []*job // oldest first
 	exports  []*export
-	nbd      bool
+	nbd      *nbdServer // nil if none runs
 	monitors []*Monitor
 	state    runState
 	drains   int // nested drained sections over the whole graph

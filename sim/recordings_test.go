@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -265,7 +266,7 @@ func replay(t *testing.T, rec recording, size int64, filled bool, opts sim.Optio
 	actual := make([][]qmp.Value, len(rec.exchanges))
 	result := simrt.Run(simrt.Options{KeepLog: true}, func(w *simrt.World) {
 		k := memhost.New(w.Kernel(), memhost.Options{})
-		if err := k.MkdirAll(imageDir); err != nil {
+		if err := errors.Join(k.MkdirAll(imageDir), k.MkdirAll("/run/fleece")); err != nil {
 			t.Error(err)
 			return
 		}
