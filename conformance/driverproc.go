@@ -93,6 +93,13 @@ func (t *T) Events() []virt.Event {
 	return append([]virt.Event(nil), t.events...)
 }
 
+// ForgetEvents forgets the events so far.
+func (t *T) ForgetEvents() {
+	t.mu.Lock()
+	t.events = nil
+	t.mu.Unlock()
+}
+
 // JobsCompleted returns the JOB_COMPLETED events so far.
 func (t *T) JobsCompleted() []virt.JobCompletedEvent {
 	var found []virt.JobCompletedEvent

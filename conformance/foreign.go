@@ -25,13 +25,14 @@ func (d *Domain) StartForeignBackup(target string) *ForeignJob {
 	d.t.must(d.t.createImage(path, k.Size, backupClusterMin), "make the image of a foreign job")
 	d.t.Keeps(path)
 	j := &ForeignJob{d: d, id: "foreign-" + target, nodes: []string{"foreign-format-" + target, "foreign-file-" + target}}
+	source := d.FormatNode(target) // asked first: a QEMU's monitor has one client at a time
 	d.t.second(d.Name, func(m *qmp.Monitor) {
 		d.t.query(m, qmp.Command{Name: "blockdev-add", Args: qmp.Dict(qmp.M("driver", qmp.Str("file")),
 			qmp.M("node-name", qmp.Str(j.nodes[1])), qmp.M("filename", qmp.Str(path)))})
 		d.t.query(m, qmp.Command{Name: "blockdev-add", Args: qmp.Dict(qmp.M("driver", qmp.Str("qcow2")),
 			qmp.M("node-name", qmp.Str(j.nodes[0])), qmp.M("file", qmp.Str(j.nodes[1])), qmp.M("backing", qmp.Null()))})
 		d.t.query(m, qmp.Command{Name: "blockdev-backup", Args: qmp.Dict(qmp.M("job-id", qmp.Str(j.id)),
-			qmp.M("device", qmp.Str(d.FormatNode(target))), qmp.M("target", qmp.Str(j.nodes[0])), qmp.M("sync", qmp.Str("full")),
+			qmp.M("device", qmp.Str(source)), qmp.M("target", qmp.Str(j.nodes[0])), qmp.M("sync", qmp.Str("full")),
 			qmp.M("speed", qmp.Int(foreignSpeed)))})
 	})
 	return j
@@ -51,15 +52,20 @@ func (j *ForeignJob) End() {
 	})
 }
 
-// FormatNode is the name of the node that understands a disk's format, as QEMU tells.
+// FormatNode is the name of the node that understands a disk's format.
 func (d *Domain) FormatNode(target string) string {
 	k := d.disk(target)
+	return d.NodeOf(k.Path, k.Format)
+}
+
+// NodeOf is the name of the node of that driver over a file, as QEMU tells.
+func (d *Domain) NodeOf(path, driver string) string {
 	for _, n := range d.t.nodes(d.Name) {
-		if n.Get("drv").S() == k.Format && n.Get("file").S() == k.Path {
+		if n.Get("drv").S() == driver && n.Get("file").S() == path {
 			return n.Get("node-name").S()
 		}
 	}
-	d.t.Broken("QEMU has no node of format %s over %s", k.Format, k.Path)
+	d.t.Broken("QEMU has no node of driver %s over %s", driver, path)
 	return ""
 }
 
