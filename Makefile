@@ -44,7 +44,7 @@ lint: ## go vet, golangci-lint and the house rules
 	$(GO) test ./internal/lint/...
 
 .PHONY: bench
-bench: ## whole cycles per second on sim and on qemu, and the ratio; bare choice points
+bench: ## whole cycles per second on sim and on qemu, the ratio, bare choice points, and cost by size
 	@$(GO) run ./internal/bench
 
 .PHONY: fuzz

@@ -58,6 +58,10 @@ func (b *bitmap) recording() bool {
 
 // mergeFrom sets what is set in src; granules round outward (§3.3).
 func (b *bitmap) mergeFrom(src *bitmap) {
+	if b.shift == src.shift && b.size >= src.size {
+		b.bits.unite(&src.bits)
+		return
+	}
 	for _, r := range src.bits.runs {
 		lo, hi := r.lo<<src.shift, min(r.hi<<src.shift, src.size)
 		b.mark(lo, hi-lo)

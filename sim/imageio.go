@@ -171,10 +171,10 @@ func (t *l2Table) touch(lo, hi int64) {
 	t.dirtyLo, t.dirtyHi = min(t.dirtyLo, lo), max(t.dirtyHi, hi)
 }
 
-// wideZeroTables is the number of L2 tables up to which a run of zero clusters is
-// recorded table by table, as QEMU does (512 MiB each with 64 KiB clusters).
-// Beyond it, where the image has no backing file, the clusters are left
-// unallocated, which reads the same: a 16 TiB backup of nothing costs nothing.
+// wideZeroTables is the number of L2 tables (512 MiB each with 64 KiB clusters) up
+// to which an image records all zero clusters, as QEMU does. In a larger one without
+// a backing file, tables that would hold nothing else are not made, which reads the
+// same: a 16 TiB backup costs what is on the disk, not 32768 tables.
 const wideZeroTables = 64
 
 // zero makes [off, off+n) read as zero.
@@ -211,18 +211,40 @@ func (img *image) zero(backing *node, off, n int64) error {
 }
 
 func (img *image) zeroRun(backing *node, r mapRun) error {
-	if r.kind == mapNone && backing == nil && r.n > wideZeroTables*img.perL2() {
-		return nil
-	}
 	switch r.kind {
 	case mapData:
 		r.kind = mapZeroAlloc
 	case mapNone:
 		r.kind, r.host = mapZero, 0
+		if backing == nil && img.size>>img.bits > wideZeroTables*img.perL2() {
+			return img.zeroWide(r)
+		}
 	default:
 		return nil
 	}
 	return img.setRun(r)
+}
+
+// zeroWide records zero clusters where a table is there or would hold something
+// else as well.
+func (img *image) zeroWide(r mapRun) error {
+	for end := r.g + r.n; r.g < end; r.g += r.n {
+		index := r.g / img.perL2()
+		at, ok := img.findTable(index)
+		r.n = min(end, (index+1)*img.perL2()) - r.g
+		if ok || r.n < img.perL2() {
+			if err := img.setRun(r); err != nil {
+				return err
+			}
+			continue
+		}
+		next := end // or the next table that is there
+		if at < len(img.tables) {
+			next = min(end, img.tables[at].index*img.perL2())
+		}
+		r.n = max((next-r.g)/img.perL2(), 1) * img.perL2()
+	}
+	return nil
 }
 
 // discard drops whole clusters; parts of a cluster are left alone (§3.4). They

@@ -28,6 +28,40 @@ func TestRunSet_IsASetOfIntegers(t *testing.T) {
 	})
 }
 
+func TestRunSet_ClonesAndUnionsAreIndependentSets(t *testing.T) {
+	const limit, sets = 128, 3
+	rapid.Check(t, func(t *rapid.T) {
+		var s [sets]runSet
+		var model [sets][limit]bool
+		which := rapid.IntRange(0, sets-1)
+		for range rapid.IntRange(0, 120).Draw(t, "steps") {
+			i, from := which.Draw(t, "set"), which.Draw(t, "from")
+			lo := rapid.Int64Range(0, limit-1).Draw(t, "lo")
+			switch op := rapid.IntRange(0, 9).Draw(t, "op"); {
+			case op < 5: // single members make many runs
+				s[i].add(lo, lo+1)
+				model[i][lo] = true
+			case op < 7:
+				s[i].remove(lo, lo+1)
+				model[i][lo] = false
+			case op == 7:
+				s[i].clear()
+				model[i] = [limit]bool{}
+			case op == 8:
+				s[i], model[i] = s[from].clone(), model[from]
+			default:
+				s[i].unite(&s[from])
+				for k, set := range model[from] {
+					model[i][k] = model[i][k] || set
+				}
+			}
+			for k := range s {
+				checkRunSet(t, &s[k], model[k][:])
+			}
+		}
+	})
+}
+
 func checkRunSet(t *rapid.T, s *runSet, model []bool) {
 	count := int64(0)
 	for i, want := range model {
