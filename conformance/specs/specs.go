@@ -15,7 +15,7 @@ func All() []conformance.Spec {
 	var all []conformance.Spec
 	for _, part := range [][]conformance.Spec{
 		beginSpecs(), beginCheckSpecs(), beginDocumentSpecs(), beginTargetSpecs(), beginChoiceSpecs(), beginExclusiveSpecs(),
-		checkpointSpecs(), pushSpecs(), incrementalSpecs(), endSpecs(), jobSpecs(), recoverySpecs(),
+		checkpointSpecs(), pushSpecs(), incrementalSpecs(), endSpecs(), jobSpecs(), recoverySpecs(), scaleSpecs(),
 	} {
 		all = append(all, part...)
 	}
