@@ -22,6 +22,10 @@ type Network interface {
 	Listen(network, address string) (Listener, error)
 	// Dial connects. ENOENT: there is no such path; ECONNREFUSED: nobody listens.
 	Dial(network, address string) (Stream, error)
+	// Connections counts the connections that peers have to a listener's address,
+	// those that were not accepted yet too, whoever the listener is. It is how a
+	// caller learns that a server in another process still has clients.
+	Connections(network, address string) (int, error)
 }
 
 // Listener is a bound socket. Close and the death of its process free a port at

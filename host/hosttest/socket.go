@@ -23,6 +23,7 @@ func socketCases() []contractCase {
 		{"Close ends what waits on the socket", closeEndsWaiting},
 		{"the death of a process ends its connections and frees its ports", deathEndsSockets},
 		{"a socket is a file of its own kind", socketIsAFile},
+		{"connections are counted while their listener's end is open", connectionsAreCounted},
 	}
 }
 
@@ -172,4 +173,36 @@ func socketIsAFile(h *harness) {
 	}
 	_, err = h.OpenFile(h.path("s"), host.ReadOnly, 0)
 	h.refused(err, syscall.ENXIO, "/s")
+}
+
+func connectionsAreCounted(h *harness) {
+	other := h.s.View(h.s.NewProcess("observer"))
+	for _, network := range []string{host.Unix, host.TCP} {
+		address := h.path("s")
+		if network == host.TCP {
+			address = "127.0.0.1:0"
+		}
+		l := h.listen(network, address)
+		count := func() int {
+			n, err := other.Connections(network, l.Addr())
+			h.ok(err)
+			return n
+		}
+		if n := count(); n != 0 {
+			h.Errorf("%s: %d connections before the first", network, n)
+		}
+		_, err := h.Dial(network, l.Addr())
+		h.ok(err)
+		_, err = h.Dial(network, l.Addr())
+		h.ok(err)
+		first, err := l.Accept()
+		h.ok(err)
+		if n := count(); n != 2 {
+			h.Errorf("%s: %d connections, want one accepted and one that waits", network, n)
+		}
+		h.ok(first.Close())
+		if n := count(); n != 1 {
+			h.Errorf("%s: %d connections after the accepted one was closed", network, n)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package memhost
 
 import (
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,7 +33,8 @@ type listener struct {
 	cond rt.Cond
 	// Below is protected by mu.
 	pending []*stream
-	gone    error // EBADF or rt.ErrKilled
+	taken   []*stream // accepted; the closed ones go at the next count
+	gone    error     // EBADF or rt.ErrKilled
 }
 
 var _ host.Listener = (*listener)(nil)
@@ -199,10 +201,27 @@ func (l *listener) Accept() (host.Stream, error) {
 		if len(l.pending) > 0 {
 			s := l.pending[0]
 			l.pending = l.pending[1:]
+			l.taken = append(slices.DeleteFunc(l.taken, (*stream).closed), s)
 			return s, nil
 		}
 		l.cond.Wait()
 	}
+}
+
+// Connections counts the open ends of who listens on an address; none listens: 0.
+func (v *view) Connections(network, address string) (int, error) {
+	if !v.enter(OpStat, address, false) {
+		return 0, rt.ErrKilled
+	}
+	l, err := v.k.listening(network, address)
+	v.k.mu.Unlock()
+	if err != nil {
+		return 0, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken = slices.DeleteFunc(l.taken, (*stream).closed)
+	return len(l.pending) + len(l.taken), nil
 }
 
 // Addr is the address with the real port.

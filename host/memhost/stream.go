@@ -114,6 +114,13 @@ func (s *stream) Close() error {
 	return s.shut(syscall.EBADF)
 }
 
+// closed reports whether this end was closed.
+func (s *stream) closed() bool {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.out.writerGone != nil
+}
+
 // shut ends both directions, what leaves first: a task that the end of its Read
 // wakes must find Write shut.
 func (s *stream) shut(why error) error {
