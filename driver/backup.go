@@ -17,6 +17,8 @@ type backup struct {
 	// started says that the transaction was executed and Begin is past the
 	// point of no return: only then ends of jobs are dealt with by the worker.
 	started bool
+	// serving says that QEMU's NBD server may run for this pull backup.
+	serving bool
 }
 
 // disk is one disk of a backup.

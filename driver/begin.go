@@ -29,9 +29,11 @@ type beginning struct {
 
 	prepared bool // metadata is written
 	executed bool // the transaction was executed
+
+	portChosen bool // the port of a pull backup is our choice
 }
 
-// DomainBackupBegin starts a push backup, and a checkpoint with it. It returns the
+// DomainBackupBegin starts a backup, and a checkpoint with it. It returns the
 // id of the job. A failure leaves nothing behind (BEG-19).
 func (drv *Driver) DomainBackupBegin(id virt.DomainID, diskXML, checkpointXML *string, flags virt.DomainBackupBeginFlags) (int, error) {
 	d, err := drv.find(id)
@@ -73,9 +75,6 @@ func (g *beginning) parse(diskXML, checkpointXML *string) (suffix string, err er
 			return "", err
 		}
 		suffix = g.chk.Name
-	}
-	if def.Mode == backupdef.Pull {
-		return "", virt.Errorf(virt.ERR_OPERATION_UNSUPPORTED, virt.FROM_QEMU, "pull mode backup is not supported")
 	}
 	g.b = &backup{def: def, st: &state.Backup{
 		NoMetadata: flagged(g.flags, virt.DOMAIN_BACKUP_BEGIN_NO_METADATA),
@@ -125,6 +124,11 @@ func (g *beginning) check(suffix string) error {
 	}
 	if d.backup != nil {
 		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "another backup job is already running")
+	}
+	if g.b.pull() {
+		if err := g.checkPull(); err != nil {
+			return err
+		}
 	}
 	if g.chk != nil {
 		return d.alignCheckpoint(g.chk)
@@ -199,10 +203,15 @@ func (g *beginning) planDisk(def *backupdef.Disk, nodes []qmp.NamedNode) (*disk,
 		if err := k.plan.planIncremental(nodes, layers, def.Incremental, def.Name); err != nil {
 			return nil, err
 		}
-		k.Bitmap = "backup-" + def.Name
+		if !g.b.pull() {
+			k.Bitmap = "backup-" + def.Name
+		}
 		if def.Format == "qcow2" {
 			k.plan.backing, k.plan.backingPath, k.plan.backingFmt = top, source.Top().Path, source.Top().Format
 		}
+	}
+	if g.b.pull() {
+		k.plan.backing, k.plan.backingPath, k.plan.backingFmt = top, source.Top().Path, source.Top().Format
 	}
 	node := findNode(nodes, top)
 	if jobOn(nodes, node) {

@@ -18,6 +18,11 @@ func (g *beginning) prepare() error {
 	if err := g.checkTargets(); err != nil {
 		return err
 	}
+	if g.b.pull() {
+		if err := g.chooseAddress(); err != nil {
+			return err
+		}
+	}
 	if err := g.intend(); err != nil {
 		return err
 	}
@@ -26,6 +31,11 @@ func (g *beginning) prepare() error {
 	}
 	for _, k := range g.b.disks {
 		if err := g.openTarget(k); err != nil {
+			return err
+		}
+	}
+	if g.b.pull() {
+		if err := g.serve(); err != nil {
 			return err
 		}
 	}
@@ -214,6 +224,9 @@ func (g *beginning) execute() error {
 	if err != nil {
 		return err
 	}
+	if err := g.exportAll(); err != nil {
+		return err
+	}
 	if d.jobs.asyncAbort {
 		return errAborted()
 	}
@@ -270,7 +283,11 @@ func (g *beginning) actions() []qmp.Action {
 		actions = checkpointActions(g.chk, g.d.live, g.r.disks)
 	}
 	for _, k := range g.b.disks {
-		actions = append(actions, k.actions()...)
+		if g.b.pull() {
+			actions = append(actions, k.pullActions()...)
+		} else {
+			actions = append(actions, k.actions()...)
+		}
 	}
 	return actions
 }

@@ -43,6 +43,10 @@ type Config struct {
 	// CheckpointDir holds the metadata of checkpoints, a directory per domain.
 	// The default value is StateDir/checkpoint.
 	CheckpointDir string
+	// TLSDir holds ca-cert.pem, server-cert.pem and server-key.pem for pull
+	// backups with tls='yes' (libvirt's backup_tls_x509_cert_dir). Without it they
+	// are refused.
+	TLSDir string
 	// JobWait is how long a call waits for another one. The default value is 30 s.
 	JobWait time.Duration
 	_       struct{}

@@ -22,7 +22,7 @@ func (drv *Driver) DomainBackupEnd(id virt.DomainID, job int, flags virt.DomainB
 	}
 	abort := flags&virt.DOMAIN_BACKUP_END_ABORT != 0
 	if b.st.Phase != state.Done {
-		if !abort {
+		if !abort && !b.pull() {
 			return -1, virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU,
 				"backup job '%d' has not completed; use the abort flag to cancel it", b.st.ID)
 		}
@@ -36,13 +36,17 @@ func (drv *Driver) DomainBackupEnd(id virt.DomainID, job int, flags virt.DomainB
 	return d.release(b, abort)
 }
 
-// abort cancels a backup that still copies and waits until all of it is cleaned
+// abort cancels a backup that still copies, or is read by others, and waits until all of it is cleaned
 // up, or the machine has died.
 func (d *domain) abort(b *backup, api string) error {
 	if err := d.begin(jobAbort, api); err != nil {
 		return err
 	}
 	if r := d.run; r != nil && d.backup == b && b.st.Phase != state.Done {
+		if err := d.stopServing(r, b); err != nil {
+			d.end()
+			return err
+		}
 		d.cancelDisks(r, b)
 	}
 	d.end()

@@ -120,7 +120,10 @@ func TestBegin_RefusesWithLibvirtsCodes(t *testing.T) {
 			{"E142", doc("<disk name='vda' type='file'><target file='/i/b'/></disk>"), nil, virt.ERR_INVALID_ARG, "store '/i/b' for backup of 'vda' exists"},
 			{"E142", doc("<disk name='vda' type='file'><target file='/t/s'/></disk><disk name='vdb' type='file'><target file='/t/s'/></disk>"), nil, virt.ERR_INVALID_ARG, "store '/t/s' for backup of 'vdb' exists"},
 			{"I18", virt.XML("<domainbackup><incremental>c1</incremental></domainbackup>"), virt.XML(checkpointXML), virt.ERR_CHECKPOINT_INCONSISTENT, "missing or broken bitmap 'c1' for disk 'vda'"},
-			{"pull", virt.XML("<domainbackup mode='pull'/>"), nil, virt.ERR_OPERATION_UNSUPPORTED, "pull mode"},
+			{"export names", virt.XML("<domainbackup mode='pull'><disks><disk name='vda' exportname='x'/><disk name='vdb' exportname='x'/></disks></domainbackup>"), nil,
+				virt.ERR_INVALID_ARG, "export name 'x' is used for disks 'vda' and 'vdb'"},
+			{"TLS", virt.XML("<domainbackup mode='pull'><server name='localhost' tls='yes'/></domainbackup>"), nil,
+				virt.ERR_OPERATION_INVALID, "backup TLS directory not configured"},
 		} {
 			_, err := dom.BackupBegin(c.xml, c.chk, 0)
 			w.check(isCode(err, c.code, c.text), "%s: %v", c.id, err)

@@ -50,6 +50,7 @@ func (d *domain) loadBackup() *backup {
 		return nil
 	}
 	b := &backup{st: st, def: def}
+	b.serving = b.pull() && (st.Phase == state.Created || st.Phase == state.Running)
 	for _, k := range st.Disks {
 		disk := &disk{Disk: k, def: def.Disk(k.Name), dealt: k.Cleaned, storage: true, format: true}
 		if disk.def == nil {
@@ -144,6 +145,7 @@ func (d *domain) recoverBackup(r *run, b *backup) {
 	}
 	if b.st.Phase < state.Running {
 		d.adopt(b)
+		d.exportMissing(r, b)
 	}
 	b.started, d.jobs.async = true, true
 	for _, k := range b.disks {

@@ -49,6 +49,11 @@ func (u *undoing) all() {
 		d.try(u.r, qmp.JobDismiss{ID: d.creating.job})
 		d.creating = creation{}
 	}
+	d.take(jobNested, d.jobs.asyncAPI)
+	if err := d.stopServing(u.r, b); err != nil {
+		d.drv.p.Note("nbd-server-not-stopped", d.name, err)
+	}
+	d.end()
 	if u.executed {
 		u.jobs()
 	}

@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"fleece/driver/backupdef"
 	"fleece/driver/state"
 	"fleece/qmp"
 	"fleece/virt"
@@ -51,7 +50,7 @@ func (d *domain) finishDisk(r *run, b *backup, k *disk) {
 			return // the machine is gone; stopLost is next
 		}
 		job, err := findJob(v, err, k.Job)
-		k.settle(job, err)
+		k.settle(job, err, b.pull())
 		if b.st.Error == "" && k.State != state.DiskComplete {
 			b.st.Error = job.Error
 		}
@@ -72,17 +71,21 @@ func (d *domain) finishDisk(r *run, b *backup, k *disk) {
 }
 
 // settle takes over the result of a concluded job. A job that QEMU does not know
-// has failed without a text.
-func (k *disk) settle(job qmp.Job, err error) {
+// has failed without a text; that of a pull can only have been cancelled, by a driver
+// that died over it.
+func (k *disk) settle(job qmp.Job, err error, pull bool) {
 	k.State = state.DiskComplete
 	switch {
-	case k.cancelling:
+	case k.cancelling, pull && (err != nil || job.Error == jobCancelled):
 		k.State = state.DiskCancelled
 	case err != nil || job.Error != "":
 		k.State = state.DiskFailed
 	}
 	k.progress(job)
 }
+
+// jobCancelled is the error of a job that was cancelled.
+const jobCancelled = "Operation canceled"
 
 // progress keeps what a job says of itself; values never fall (contract row 26).
 func (k *disk) progress(job qmp.Job) {
@@ -115,6 +118,9 @@ func (d *domain) clean(r *run, b *backup, k *disk) {
 
 // cancelDisks sends a cancel to each job that still copies. A sync job is held.
 func (d *domain) cancelDisks(r *run, b *backup) {
+	if err := d.stopServing(r, b); err != nil {
+		d.drv.p.Note("nbd-server-not-stopped", d.name, err)
+	}
 	for _, k := range b.disks {
 		if k.State != state.DiskRunning || k.cancelling {
 			continue
@@ -143,7 +149,7 @@ func (b *backup) outcome() virt.DomainJobType {
 		switch {
 		case k.State == state.DiskFailed:
 			return virt.DOMAIN_JOB_FAILED
-		case k.State != state.DiskComplete && b.def.Mode == backupdef.Push:
+		case k.State != state.DiskComplete && !b.pull():
 			result = virt.DOMAIN_JOB_CANCELLED
 		}
 	}
@@ -165,7 +171,7 @@ func removeDisk(list []*disk, k *disk) []*disk {
 // What waits for BackupEnd is stored before the event can be seen.
 func (d *domain) terminate(b *backup, result virt.DomainJobType, id virt.DomainID) {
 	for _, k := range b.disks {
-		if k.Made && result != virt.DOMAIN_JOB_COMPLETED {
+		if k.Made && (b.pull() || result != virt.DOMAIN_JOB_COMPLETED) {
 			d.removeTarget(k)
 		}
 	}
@@ -181,6 +187,8 @@ func (d *domain) terminate(b *backup, result virt.DomainJobType, id virt.DomainI
 	}
 	d.ended = nil
 	d.trySave()
-	d.drv.emit(virt.JobCompletedEvent{Domain: id, Params: d.completed.params()})
+	if !b.pull() { // nothing of a pull completes (PUL-02)
+		d.drv.emit(virt.JobCompletedEvent{Domain: id, Params: d.completed.params()})
+	}
 	d.endAsync()
 }

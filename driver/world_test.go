@@ -17,6 +17,7 @@ import (
 	"fleece/qmpfake"
 	"fleece/rt"
 	"fleece/rt/simrt"
+	"fleece/sim"
 	"fleece/virt"
 )
 
@@ -66,7 +67,7 @@ func runWorld(t testing.TB, opts simrt.Options, test func(w *world)) {
 		w.must(w.kernel.MkdirAll("/i"))
 		w.must(w.kernel.MkdirAll("/t"))
 		view := func(p rt.Process) host.Host { return w.kernel.View(p) }
-		w.hv, err = qmpfake.NewHypervisor(sw, view, qmpfake.Options{Schema: schema})
+		w.hv, err = qmpfake.NewHypervisor(sw, view, qmpfake.Options{Schema: schema, Crash: sim.CrashDies})
 		w.must(err)
 		w.image("/i/a")
 		w.image("/i/b")
@@ -219,6 +220,11 @@ func (w *world) checkQEMU(m *qmpfake.Machine, checkpoint string) {
 	v, err = mon.Run(qmp.QueryJobs{}.Command())
 	w.must(err)
 	w.check(len(v.Items()) == 0, "jobs left in QEMU: %v", v)
+	v, err = mon.Run(qmp.Command{Name: "query-block-exports"})
+	w.must(err)
+	w.check(len(v.Items()) == 0, "exports left in QEMU: %v", v)
+	_, err = mon.Run(qmp.NBDServerStop{}.Command())
+	w.check(err != nil, "the NBD server still runs")
 	w.must(mon.Close())
 }
 

@@ -45,6 +45,9 @@ func (b *Backup) Align(dom *domaindef.Domain, suffix string) error {
 	}
 	for i := range b.Disks {
 		b.Disks[i].inherit(b.Incremental)
+		if b.Mode == Pull {
+			b.Disks[i].nameExport()
+		}
 	}
 	return nil
 }
@@ -99,6 +102,29 @@ func (d *Disk) inherit(incremental string) {
 	}
 	if d.Mode == Incremental && d.Incremental == "" {
 		d.Incremental = incremental
+	}
+}
+
+// nameExport gives the names that the caller left out (PUL-05).
+func (d *Disk) nameExport() {
+	switch {
+	case !d.Backup:
+		return
+	case d.Mode != Incremental:
+		d.ExportBitmap = "" // there is none; the schema lets it through
+	case d.ExportBitmap == "":
+		d.ExportBitmap = "backup-" + d.Name
+	}
+	if d.ExportName == "" {
+		d.ExportName = d.Name
+	}
+}
+
+// DefaultServer settles where a pull backup is exported whose document does not
+// say: by TCP on this host. The port is the caller's to find.
+func (b *Backup) DefaultServer() {
+	if b.Server == nil {
+		b.Server = &Server{Transport: "tcp", Name: "localhost"}
 	}
 }
 
