@@ -38,6 +38,7 @@ type Domain struct {
 	guest *guest
 	nodes []string // the domain's own nodes, before any backup
 	gone  bool     // powered off or destroyed
+	stops int      // times the driver told that it stopped, before Crash
 	// checkpoints are the names whose bitmaps may be there, with the instant of each.
 	checkpoints []string
 	instants    []*oracle.Instant

@@ -146,19 +146,41 @@ func (t *T) shutdown() {
 // quit ends a domain's QEMU in order, without the driver, and waits until the
 // driver has seen it.
 func (t *T) quit(d *Domain) {
+	n := t.stops(d)
 	t.second(d.Name, func(m *qmp.Monitor) {
 		// QEMU may close the connection before or after its reply.
 		_, _ = m.Run(qmp.Command{Name: "quit"})
 	})
-	t.Await("the driver to notice the end of "+d.Name, func() bool {
-		for _, e := range t.Events() {
-			l, ok := e.(virt.LifecycleEvent)
-			if ok && l.Event == virt.DOMAIN_EVENT_STOPPED && l.Domain.Name == d.Name {
-				return true
-			}
+	t.awaitStop(d, n)
+}
+
+// Crash kills a domain's QEMU, as SIGKILL does. What the disks hold then is not
+// judged any more. AwaitStopped waits until the driver has seen it.
+func (d *Domain) Crash() {
+	t := d.t
+	d.stops = t.stops(d)
+	m, err := t.env.Target.For(t.env.Spec).Attach(d.Name)
+	t.must(err, "find the machine of "+d.Name)
+	t.must(m.Kill(), "kill the machine of "+d.Name)
+	d.gone = true
+}
+
+// AwaitStopped waits until the driver has seen what Crash did.
+func (d *Domain) AwaitStopped() { d.t.awaitStop(d, d.stops) }
+
+// stops counts how often the driver has told that a domain stopped.
+func (t *T) stops(d *Domain) int {
+	n := 0
+	for _, e := range t.Events() {
+		if l, ok := e.(virt.LifecycleEvent); ok && l.Event == virt.DOMAIN_EVENT_STOPPED && l.Domain.Name == d.Name {
+			n++
 		}
-		return false
-	})
+	}
+	return n
+}
+
+func (t *T) awaitStop(d *Domain, before int) {
+	t.Await("the driver to notice the end of "+d.Name, func() bool { return t.stops(d) > before })
 }
 
 func contains(list []string, s string) bool {

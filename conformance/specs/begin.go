@@ -7,6 +7,18 @@ import (
 	"fleece/virt"
 )
 
+// allBeginSpecs are the specs of BackupBegin, in all files begin*.go.
+func allBeginSpecs() []conformance.Spec {
+	var all []conformance.Spec
+	for _, part := range [][]conformance.Spec{
+		beginSpecs(), beginCheckSpecs(), beginDocumentSpecs(), beginTargetSpecs(), beginChoiceSpecs(),
+		beginExclusiveSpecs(), beginDeathSpecs(),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}
+
 func beginSpecs() []conformance.Spec {
 	return []conformance.Spec{
 		{

@@ -22,12 +22,6 @@ func beginExclusiveSpecs() []conformance.Spec {
 			Requirements: []string{"BEG-16"},
 			Body:         costIsIndependentOfTheSize,
 		},
-		{
-			ID:           "begin.the-domain-may-die",
-			Title:        "a domain that dies in the middle of Begin leaves a Begin that failed and nothing else, or a backup that is cancelled at once",
-			Requirements: []string{"BEG-19", "I12", "E149", "E169", "E170", "E171", "E186"},
-			Body:         theDomainMayDie,
-		},
 	}
 }
 
@@ -101,39 +95,3 @@ const (
 	// pointsSlack allows for what other tasks do on some schedules.
 	pointsSlack = 40
 )
-
-func theDomainMayDie(t *conformance.T) {
-	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda"), conformance.SmallDisk("vdb")}})
-	d.Scribble("vda", 3)
-	spec := conformance.BackupSpec{Checkpoint: "c0", Disks: images(t, "image", "vda", "vdb")}
-	var b *conformance.Backup
-	var err error
-	t.HoldPushes()
-	t.Go("caller", func() { b, err = d.TryBegin(spec) })
-	t.Pause(300)
-	d.PowerOff()
-	t.Join()
-	if err == nil {
-		e := t.AwaitJobCompleted(1)
-		if e.Success() { // the copying was over before
-			t.Expect(e.ID()).To(Equal(b.ID))
-		} else {
-			t.Expect(e.ErrorMessage()).To(BeEmpty(), "nobody can say why")
-			t.ExpectFiles(false, b.Paths()...)
-			b.Forget()
-		}
-	} else {
-		t.Expect(err).To(Or(MatchError(virt.ERR_SYSTEM_ERROR), MatchError(virt.ERR_INTERNAL_ERROR), MatchError(virt.ERR_OPERATION_FAILED),
-			MatchError(virt.ERR_OPERATION_UNSUPPORTED)))
-		t.Expect(err.Error()).To(Or(ContainSubstring("Unable to read from monitor"), ContainSubstring("End of file from qemu monitor"),
-			ContainSubstring("domain is no longer running"), ContainSubstring("blockdev-create job was cancelled"),
-			ContainSubstring("inactive domain")))
-		t.ExpectFiles(false, t.Path("image-vda"), t.Path("image-vdb"))
-		t.Expect(t.JobsCompleted()).To(BeEmpty())
-		_, err := d.CheckpointLookupByName(virt.XML("c0"), 0)
-		t.ExpectError(err, virt.ERR_NO_DOMAIN_CHECKPOINT, "c0")
-	}
-	for _, id := range d.JobIDs() {
-		t.Expect(id.Type).To(Equal(virt.DOMAIN_JOB_COMPLETED), "only a success waits for End")
-	}
-}

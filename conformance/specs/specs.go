@@ -14,7 +14,7 @@ import "fleece/conformance"
 func All() []conformance.Spec {
 	var all []conformance.Spec
 	for _, part := range [][]conformance.Spec{
-		beginSpecs(), beginCheckSpecs(), beginDocumentSpecs(), beginTargetSpecs(), beginChoiceSpecs(), beginExclusiveSpecs(),
+		allBeginSpecs(),
 		checkpointSpecs(), pushSpecs(), incrementalSpecs(), endSpecs(), jobSpecs(), recoverySpecs(), scaleSpecs(),
 	} {
 		all = append(all, part...)
