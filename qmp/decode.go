@@ -63,6 +63,46 @@ func NewDecoder(r io.Reader) *Decoder {
 	return d
 }
 
+// NewFeedDecoder makes a decoder without a reader, for those who get bytes as they
+// come: Feed hands them in, Take takes the messages out.
+func NewFeedDecoder() *Decoder {
+	d := &Decoder{}
+	d.limits.bytes, d.limits.tokens = messageBytesMax, messageTokensMax
+	return d
+}
+
+// Feed hands in the next bytes of the stream. They must stay as they are until
+// Take finds nothing more in them; what an earlier Feed left over comes first.
+func (d *Decoder) Feed(p []byte) {
+	if d.pos < len(d.buf) {
+		p = append(append([]byte(nil), d.buf[d.pos:]...), p...)
+	}
+	d.buf, d.pos = p, 0
+}
+
+// Take returns the next message of what was fed, or a *SyntaxError as Next does;
+// ok is false when there is nothing before more bytes come.
+func (d *Decoder) Take() (v Value, ok bool, err error) {
+	for d.head == len(d.ready) {
+		d.ready, d.head = d.ready[:0], 0
+		if d.pos == len(d.buf) {
+			d.buf, d.pos = nil, 0
+			return Value{}, false, nil
+		}
+		d.scan()
+	}
+	v, err = d.result()
+	return v, true, err
+}
+
+// result takes the oldest result.
+func (d *Decoder) result() (Value, error) {
+	out := d.ready[d.head]
+	d.ready[d.head] = decoded{}
+	d.head++
+	return out.value, out.err
+}
+
 // Next returns the next message. A *SyntaxError is not the end: QEMU may find
 // several in one line. Any other error is the reader's and final; what it cuts
 // off in the middle of a message is discarded, as QEMU does.
@@ -78,10 +118,7 @@ func (d *Decoder) Next() (Value, error) {
 		}
 		d.fill()
 	}
-	out := d.ready[d.head]
-	d.ready[d.head] = decoded{}
-	d.head++
-	return out.value, out.err
+	return d.result()
 }
 
 // fill reads the next chunk.

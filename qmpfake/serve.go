@@ -1,6 +1,8 @@
 package qmpfake
 
 import (
+	"errors"
+
 	"fleece/qmp"
 	"fleece/sim"
 )
@@ -9,7 +11,8 @@ import (
 type peerGone interface{ PeerGone() bool }
 
 // Serve speaks QMP with one client until either side ends; it closes conn. It
-// blocks, so it needs a task of the machine's process.
+// blocks, so it needs a task of the machine's process. Bytes that are no JSON are
+// answered, and reading goes on (§1.3).
 //
 // Commands that were written just before the client left are dropped, as the real
 // binary drops them ({04}).
@@ -29,10 +32,17 @@ func Serve(m *sim.Machine, conn qmp.Conn) {
 	gone, _ := conn.(peerGone)
 	for {
 		message, err := conn.Recv()
-		if err != nil || gone != nil && gone.PeerGone() {
+		var syntax *qmp.SyntaxError
+		switch {
+		case gone != nil && gone.PeerGone():
 			return
+		case errors.As(err, &syntax):
+			mon.Refuse(syntax.Reply())
+		case err != nil:
+			return
+		default:
+			mon.Handle(message)
 		}
-		mon.Handle(message)
 		if m.Gone() {
 			return
 		}

@@ -5,7 +5,9 @@ import "slices"
 // arrive makes (op, obj) the pending operation of the running task and counts it.
 func (w *World) arrive(t *task, op, obj *name, objKey uint64) {
 	t.op, t.obj, t.objKey = op, obj, objKey
-	t.nth = t.counts.next(uint64(op.id)<<32 | uint64(obj.id))
+	if w.opts.Outside == nil {
+		t.nth = t.counts.next(uint64(op.id)<<32 | uint64(obj.id))
+	}
 }
 
 // point is a choice point at which the running task could go on.
@@ -64,6 +66,9 @@ func (w *World) choose(t *task, canGo bool) {
 			n++
 		}
 		w.steps++
+		if tasks == 0 && w.opts.Outside != nil && w.idle() {
+			continue
+		}
 		if n == 0 {
 			w.deadlock()
 			return
@@ -111,11 +116,11 @@ func (w *World) pick(t *task, canGo, clock bool, n int) int {
 	p.who, p.canGo, p.clock, p.n = t, canGo, clock, n
 	w.points++
 	k := w.opts.Chooser.Pick(p)
-	if k == 0 {
-		return 0
-	}
 	if uint(k) >= uint(n) {
 		panic("simrt: the chooser took an option that does not exist")
+	}
+	if k == 0 || w.opts.Outside != nil {
+		return k
 	}
 	d := p.deviation()
 	if u := p.option(k); u != nil {
@@ -137,7 +142,7 @@ func (w *World) data(t *task, label *name, n int) int {
 	if uint(k) >= uint(n) {
 		panic("simrt: the chooser took a value that does not exist")
 	}
-	if k != 0 {
+	if k != 0 && w.opts.Outside == nil {
 		d := p.deviation()
 		d.toK = uint32(k)
 		w.devs = append(w.devs, d)

@@ -20,7 +20,7 @@ func (w *World) clockOffered(tasks int) bool {
 		return true
 	}
 	t := w.timers[0]
-	return (t.class == progress || w.opts.Racing) && t.at-w.now <= int64(RaceHorizon)
+	return w.opts.Outside == nil && (t.class == progress || w.opts.Racing) && t.at-w.now <= int64(RaceHorizon)
 }
 
 // advance moves the clock to the earliest timer and fires all of that instant
@@ -31,7 +31,9 @@ func (w *World) advance(chosen bool) {
 	w.now = at
 	w.h = mix(w.h, ClockKey^uint64(w.now))
 	w.pt.byClock, w.pt.woken = true, first
-	w.pt.clockNo = w.clockN.next(first.key | 1)
+	if w.opts.Outside == nil {
+		w.pt.clockNo = w.clockN.next(first.key | 1)
+	}
 	if w.watched {
 		w.emit(Entry{Kind: EntryClock, Task: "clock", Op: "clock", Object: first.label(), Deviation: chosen})
 	}
@@ -123,4 +125,4 @@ func (w *World) siftDown(i int) {
 }
 
 // nanos is a time as the world counts it.
-func nanos(t time.Time) int64 { return int64(t.Sub(time.Unix(epoch, 0))) }
+func (w *World) nanos(t time.Time) int64 { return int64(t.Sub(w.begin)) }

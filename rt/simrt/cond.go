@@ -18,7 +18,7 @@ type cond struct {
 func (c *cond) Wait() { c.wait(false, 0) }
 
 // WaitUntil blocks until woken, true, or until the deadline fired, false.
-func (c *cond) WaitUntil(deadline time.Time) bool { return c.wait(true, nanos(deadline)) }
+func (c *cond) WaitUntil(deadline time.Time) bool { return c.wait(true, c.w.nanos(deadline)) }
 
 func (c *cond) wait(timed bool, at int64) bool {
 	w := c.w

@@ -42,6 +42,12 @@
 // nothing can run the earliest timer fires, whichever class it is of; of two at
 // the same instant the progress timer comes first.
 //
+// # Paced worlds
+//
+// A world with Options.Outside does not jump from timer to timer: it stands still
+// until the outside says that a timer is due or that an input came, which the task
+// in World.Await takes in. See Outside.
+//
 // # Hash
 //
 // HashVersion 1 is folded over 64-bit words by h = (h xor word) * 1099511628211,
@@ -49,7 +55,8 @@
 // decision, forced ones included: the task's key, xor the hash of the pending
 // operation rotated left by 17, xor that of its object rotated by 34; one per
 // clock advance: ClockKey xor virtual nanoseconds; one per data choice: task key,
-// operation "choose", label, as above, xor value+1 times 0x9e3779b97f4a7c15. A
+// operation "choose", label, as above, xor value+1 times 0x9e3779b97f4a7c15; one
+// per input from outside: OutsideKey xor virtual nanoseconds. A
 // task's key is its name's hash folded with the how-manieth of that name it is.
 // Names are hashed by FNV-1a 64. Notes, pointers and wall time are no part of it.
 package simrt

@@ -50,6 +50,9 @@ func (w *World) freeze(p *process, running *task) []*task {
 		}
 		u.state = stateBlocked
 		w.dropTimer(u)
+		if u == w.awaits {
+			w.awaits = nil
+		}
 		if u.wants != nil {
 			u.wants.leave(u)
 		}

@@ -37,13 +37,16 @@ type names struct {
 	ops ops
 	// recent saves most look-ups; where a name stands depends on its text only.
 	recent [recentSize]*name
+	// capped says that a world may run for ever: beyond namesMax all new names
+	// are one.
+	capped bool
 }
 
 const recentSize = 64 // a power of two
 
 // ops are the operations of the world itself.
 type ops struct {
-	none, lock, wait, park, relock, sleep, wake, start, spawn, call, kill, exit, choose, clock *name
+	none, lock, wait, park, relock, sleep, wake, start, spawn, call, kill, exit, choose, clock, await *name
 }
 
 func newNames() *names {
@@ -52,7 +55,7 @@ func newNames() *names {
 		none: n.get(""), lock: n.get("lock"), wait: n.get("wait"), park: n.get("park"),
 		relock: n.get("relock"), sleep: n.get("sleep"), wake: n.get("wake"), start: n.get("start"),
 		spawn: n.get("go"), call: n.get("call"), kill: n.get("kill"), exit: n.get("exit"),
-		choose: n.get("choose"), clock: n.get("clock"),
+		choose: n.get("choose"), clock: n.get("clock"), await: n.get("await"),
 	}
 	return n
 }
@@ -73,6 +76,9 @@ func (n *names) get(s string) *name {
 func (n *names) look(s string) *name {
 	if x, ok := n.m[s]; ok {
 		return x
+	}
+	if n.capped && len(n.m) >= namesMax {
+		return n.ops.none
 	}
 	n.all = append(n.all, s)
 	x := &name{s: s, hash: hashString(s), id: uint32(len(n.all))}

@@ -25,6 +25,11 @@ type Options struct {
 	Backend Backend
 	// KeepTrace keeps the deviations of runs that do not fail, too.
 	KeepTrace bool
+	// Begin is the time at which the world begins; the zero value is 2000-01-01
+	// 00:00:00 UTC.
+	Begin time.Time
+	// Outside, if set, paces the world.
+	Outside Outside
 	// KeepLog keeps each step, choice and note in Result.Log, and the stacks of
 	// waiting tasks in a deadlock's Failure.Stack.
 	KeepLog bool

@@ -39,6 +39,12 @@ func newWorld(opts Options, pool *Pool) *World {
 	if w.opts.Chooser == nil {
 		w.opts.Chooser = plain{}
 	}
+	w.begin = opts.Begin
+	if w.begin.IsZero() {
+		w.begin = time.Unix(epoch, 0)
+	}
+	w.begin = w.begin.Round(0).UTC() // without the monotonic clock of the host
+	w.names.capped = opts.Outside != nil
 	w.pt.w = w
 	w.kernel = w.newProcess("kernel")
 	w.spec = w.newProcess("spec")

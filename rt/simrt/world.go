@@ -34,6 +34,8 @@ type World struct {
 	timers   []*task // heap by (at, class, seq)
 	timerSeq uint64
 	now      int64 // virtual nanoseconds
+	begin    time.Time
+	awaits   *task // is in Await
 
 	pt       Point
 	h        uint64
@@ -65,7 +67,7 @@ func (w *World) Kernel() rt.Runtime { return w.kernel }
 func (w *World) Spec() rt.Process { return w.spec }
 
 // Now is the virtual time.
-func (w *World) Now() time.Time { return time.Unix(epoch, w.now).UTC() }
+func (w *World) Now() time.Time { return w.begin.Add(time.Duration(w.now)) }
 
 // Steps is the number of scheduling decisions so far.
 func (w *World) Steps() int { return w.steps }
