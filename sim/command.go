@@ -31,7 +31,7 @@ func (m *Machine) command(cmd qmp.Command) (qmp.Value, *qmp.ReplyError) {
 		m.stop()
 		return empty, nil
 	case "quit":
-		m.quit()
+		m.quit("host-qmp-quit")
 		return empty, nil
 	}
 	return qmp.Value{}, qmp.Generic("The command " + cmd.Name + " is not simulated")
@@ -88,8 +88,8 @@ func (m *Machine) flushAll() {
 
 // quit ends the machine: SHUTDOWN, the end of every job (§5.7), the return, EOF.
 // Jobs are dismissed whatever auto-dismiss says.
-func (m *Machine) quit() {
-	m.emit("SHUTDOWN", qmp.Dict(qmp.M("guest", qmp.Bool(false)), qmp.M("reason", qmp.Str("host-qmp-quit"))))
+func (m *Machine) quit(reason string) {
+	m.emit("SHUTDOWN", qmp.Dict(qmp.M("guest", qmp.Bool(false)), qmp.M("reason", qmp.Str(reason))))
 	// The drained section stays open: each job runs again only in order to end.
 	m.drainBegin()
 	m.cancelAll()

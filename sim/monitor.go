@@ -129,6 +129,23 @@ func (m *Machine) emit(name string, data qmp.Value) {
 	}
 }
 
+// Terminate ends the machine as SIGTERM does (§7). It returns when the machine is
+// gone and every session knows.
+func (m *Machine) Terminate() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.executing {
+		m.commands.Wait()
+	}
+	if m.gone {
+		return
+	}
+	m.executing = true
+	m.quit("host-signal")
+	m.executing = false
+	m.hangUp()
+}
+
 // hangUp tells every session that nothing more will come.
 func (m *Machine) hangUp() {
 	for _, mon := range m.monitors {

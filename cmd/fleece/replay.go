@@ -30,15 +30,27 @@ type replayResult struct {
 }
 
 func replayCommand(base lanes.Config) *cobra.Command {
-	var asJSON bool
+	var asJSON, lines bool
 	c := &cobra.Command{
 		Use:   "replay FILE|fl1:…",
-		Short: "run a stored trace again",
-		Long: `Runs the spec of a trace again under exactly the recorded schedule. The trace is
+		Short: "run a stored trace or a recorded session again",
+		Long: `The record of a session (fleece serve --record) is told by its first line. Its
+inputs come again at their instants, and what the machine writes is compared with the
+record, byte by byte. Exit status 1 says that it differs, 2 that it is no record.
+
+Runs the spec of a trace again under exactly the recorded schedule. The trace is
 a file, or the one line that starts with fl1:. Exit status 1 says that the spec
 failed again, 2 that the trace cannot be read or no longer fits the code.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			record, err := sessionFile(args[0])
+			if err != nil {
+				return err
+			}
+			if record != nil {
+				defer record.Close()
+				return replaySession(record, c.OutOrStdout(), asJSON, lines)
+			}
 			r, err := replay(args[0], base)
 			if err != nil {
 				return err
@@ -47,6 +59,7 @@ failed again, 2 that the trace cannot be read or no longer fits the code.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	c.Flags().BoolVar(&lines, "lines", false, "of a session: print each input and output")
 	c.Flags().BoolVar(&base.Wire, "wire", false, "pass QMP messages through bytes inside the world")
 	return c
 }
