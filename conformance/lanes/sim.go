@@ -30,26 +30,32 @@ type simLane struct {
 	c      Config
 	schema *qmp.Schema
 	mu     sync.Mutex
-	pools  []*simrt.Pool // idle; one per worker at most, since a dropped one leaks its coroutines
+	idle   []memory // one per worker at most, since a dropped pool leaks its coroutines
 	kind   simrt.Backend
 }
 
-// pool takes an idle pool, or makes one.
-func (l *simLane) pool() *simrt.Pool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := len(l.pools)
-	if n == 0 {
-		return simrt.NewPool(l.kind)
-	}
-	p := l.pools[n-1]
-	l.pools = l.pools[:n-1]
-	return p
+// memory is what one run after the other uses.
+type memory struct {
+	pool  *simrt.Pool
+	pages *memhost.Pages
 }
 
-func (l *simLane) giveBack(p *simrt.Pool) {
+// memory takes idle memory, or makes some.
+func (l *simLane) memory() memory {
 	l.mu.Lock()
-	l.pools = append(l.pools, p)
+	defer l.mu.Unlock()
+	n := len(l.idle)
+	if n == 0 {
+		return memory{simrt.NewPool(l.kind), memhost.NewPages()}
+	}
+	m := l.idle[n-1]
+	l.idle = l.idle[:n-1]
+	return m
+}
+
+func (l *simLane) giveBack(m memory) {
+	l.mu.Lock()
+	l.idle = append(l.idle, m)
 	l.mu.Unlock()
 }
 
@@ -79,9 +85,10 @@ func (l *simLane) Explores() bool { return true }
 // Run runs the body once: on the plain schedule, a random one, or a stored trace.
 // A failure is replayed once more to keep the QMP exchange.
 func (l *simLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) conformance.Outcome {
-	pool := l.pool()
-	defer l.giveBack(pool)
-	s := &simRun{lane: l, run: run, body: body}
+	memory := l.memory()
+	defer l.giveBack(memory)
+	pool := memory.pool
+	s := &simRun{lane: l, run: run, body: body, pages: memory.pages}
 	if run.Trace != "" {
 		return s.replay(pool)
 	}
@@ -111,6 +118,7 @@ type simRun struct {
 	lane    *simLane
 	run     conformance.RunSpec
 	body    func(e *conformance.Env)
+	pages   *memhost.Pages
 	keep    bool // the exchange
 	failure *conformance.Failure
 }
@@ -165,7 +173,8 @@ func (s *simRun) outcome(o explore.Outcome) conformance.Outcome {
 // main is the body of the world.
 func (s *simRun) main(w *simrt.World) {
 	s.failure = nil
-	kernel := memhost.New(w.Kernel(), memhost.Options{})
+	s.pages.Reset() // the world before, if any, is over
+	kernel := memhost.New(w.Kernel(), memhost.Options{Pages: s.pages})
 	view := func(p rt.Process) host.Host { return kernel.View(p) }
 	fail := func(f conformance.Failure) {
 		s.failure = &f

@@ -112,7 +112,6 @@ func (c *content) write(p []byte, off int64, m *mount) int {
 
 func (c *content) writeChunk(ch *chunk, p []byte, in int, m *mount) int {
 	done := 0
-	var slab []byte // whole new pages, made with one allocation
 	for done < len(p) {
 		i, at := in/pageSize, in%pageSize
 		n := min(len(p)-done, pageSize-at)
@@ -120,19 +119,11 @@ func (c *content) writeChunk(ch *chunk, p []byte, in int, m *mount) int {
 			break
 		}
 		if n == pageSize && ch.mustReplace(i) {
-			if len(slab) == 0 {
-				whole := (len(p) - done) / pageSize * pageSize
-				slab = append([]byte(nil), p[done:done+whole]...)
-			}
-			// The slab was copied from p, so the page is written already.
-			pg := (*page)(slab[:pageSize])
-			slab = slab[pageSize:]
+			pg := m.pages.take()
+			copy(pg[:], p[done:])
 			c.replace(ch, i, pg)
 		} else {
-			if len(slab) > 0 {
-				slab = slab[min(n, len(slab)):]
-			}
-			copy(c.writable(ch, i)[at:at+n], p[done:])
+			copy(c.writable(ch, i, m)[at:at+n], p[done:])
 		}
 		done, in = done+n, in+n
 	}
@@ -145,13 +136,15 @@ func (ch *chunk) mustReplace(i int) bool {
 }
 
 // writable returns page i ready to be changed in place, with its content.
-func (c *content) writable(ch *chunk, i int) *page {
+func (c *content) writable(ch *chunk, i int, m *mount) *page {
 	if !ch.mustReplace(i) {
 		return ch.pages[i]
 	}
-	pg := &page{}
+	pg := m.pages.take()
 	if old := ch.pages[i]; old != nil {
 		*pg = *old
+	} else {
+		clear(pg[:])
 	}
 	c.replace(ch, i, pg)
 	return pg
@@ -214,7 +207,7 @@ func (c *content) punchChunk(ch *chunk, from, to int64, m *mount) {
 			c.replace(ch, i, nil)
 			m.give(1)
 		} else {
-			clear(c.writable(ch, i)[lo:hi])
+			clear(c.writable(ch, i, m)[lo:hi])
 		}
 	}
 }

@@ -130,7 +130,9 @@ func (k *Kernel) CrashClone(choose func(n int) int) *Kernel {
 		nodes:  make(map[*inode]*inode),
 		mounts: make(map[*mount]*mount),
 	}
-	clone := &Kernel{rt: k.rt, mu: rt.NewLeafMutex(k.rt, lockName)}
+	k.pages.lent = true
+	clone := &Kernel{rt: k.rt, mu: rt.NewLeafMutex(k.rt, lockName), pages: new(Pages)}
+	c.pages = clone.pages
 	clone.root = c.node(k.root)
 	c.replay(k.log)
 	c.fill(clone.root)
@@ -149,6 +151,7 @@ type crash struct {
 	choose func(n int) int
 	nodes  map[*inode]*inode
 	mounts map[*mount]*mount
+	pages  *Pages // of the clone
 }
 
 // node returns the copy of a node: of a directory with its durable entries, of
@@ -176,7 +179,7 @@ func (c *crash) mount(m *mount) *mount {
 	if found, ok := c.mounts[m]; ok {
 		return found
 	}
-	copied := &mount{capacity: m.capacity}
+	copied := &mount{capacity: m.capacity, pages: c.pages}
 	c.mounts[m] = copied
 	return copied
 }

@@ -19,10 +19,11 @@ const (
 type mount struct {
 	capacity int64 // pages
 	used     int64 // pages
+	pages    *Pages
 }
 
-func newMount(capacityBytes int64) *mount {
-	return &mount{capacity: capacityBytes / pageSize}
+func newMount(capacityBytes int64, pages *Pages) *mount {
+	return &mount{capacity: capacityBytes / pageSize, pages: pages}
 }
 
 // take takes one page; false if the file system is full.

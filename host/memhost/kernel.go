@@ -22,7 +22,9 @@ const lockName = "memhost"
 type Options struct {
 	// Capacity of the root file system in bytes; 0 means Unlimited.
 	Capacity int64
-	_        struct{}
+	// Pages is memory to use; nil means memory of the kernel's own.
+	Pages *Pages
+	_     struct{}
 }
 
 // Kernel is the file systems that the processes of a world share. Its own
@@ -32,6 +34,8 @@ type Kernel struct {
 	rt   rt.Runtime
 	mu   rt.Mutex // protects all below; held only for short bodies
 	root *inode
+	// pages is the memory of all file systems.
+	pages *Pages
 	// log holds the changes of directories that are not durable yet, in order.
 	log       []change
 	faults    []*Armed
@@ -48,8 +52,11 @@ func New(kernel rt.Runtime, opts Options) *Kernel {
 	if capacity == 0 {
 		capacity = Unlimited
 	}
-	k := &Kernel{rt: kernel, mu: rt.NewLeafMutex(kernel, lockName)}
-	k.root = newDir(newMount(capacity), fs.ModeDir|0o755, kernel.Now())
+	k := &Kernel{rt: kernel, mu: rt.NewLeafMutex(kernel, lockName), pages: opts.Pages}
+	if k.pages == nil {
+		k.pages = new(Pages)
+	}
+	k.root = newDir(newMount(capacity, k.pages), fs.ModeDir|0o755, kernel.Now())
 	return k
 }
 
@@ -66,7 +73,7 @@ func (k *Kernel) Mount(dir string, capacityBytes int64) error {
 	if node.entries.Len() > 0 || node.mountPoint {
 		return &fs.PathError{Op: "mount", Path: dir, Err: syscall.EBUSY}
 	}
-	node.mount, node.mountPoint = newMount(capacityBytes), true
+	node.mount, node.mountPoint = newMount(capacityBytes, k.pages), true
 	return nil
 }
 
