@@ -79,6 +79,8 @@ func (t *T) ExpectNothingLeft(d *Domain) {
 		t.Expect(namesOf(jobs, "id")).To(beEmpty(), "jobs left in QEMU")
 		blockJobs := t.query(m, qmp.Command{Name: "query-block-jobs"}).Items()
 		t.Expect(namesOf(blockJobs, "device")).To(beEmpty(), "block jobs left in QEMU")
+		exports := t.query(m, qmp.Command{Name: "query-block-exports"}).Items()
+		t.Expect(namesOf(exports, "id")).To(beEmpty(), "exports left in QEMU")
 		for _, node := range nodes {
 			t.checkBitmaps(d, node)
 		}

@@ -1,0 +1,239 @@
+package specs
+
+import (
+	"errors"
+	"strings"
+
+	. "github.com/onsi/gomega"
+
+	"fleece/conformance"
+	"fleece/host"
+	"fleece/nbd"
+	"fleece/virt"
+)
+
+func pullSpecs() []conformance.Spec {
+	return []conformance.Spec{
+		{
+			ID:           "pull.shows-the-start",
+			Title:        "a pull backup of several disks shows the instant of its start over NBD, to any reader, for as long as it lasts",
+			Requirements: []string{"PUL-01", "PUL-03", "BEG-02", "BEG-03", "I2", "I3", "END-04"},
+			Body:         pullShowsTheStart,
+		},
+		{
+			ID:           "pull.incremental-shows-what-is-dirty",
+			Title:        "an incremental pull exposes beside the content what was written since the checkpoint, and nothing that is written after the start",
+			Requirements: []string{"PUL-04", "I6", "I2", "BEG-04", "BEG-05"},
+			Body:         pullIncremental,
+		},
+		{
+			ID:           "pull.no-completion-event",
+			Title:        "a pull backup has no completion event, is listed until End, and ends with 1 whatever the flags",
+			Requirements: []string{"PUL-02", "PUL-03", "END-04", "END-08", "JOB-01", "I12"},
+			Body:         pullHasNoEvent,
+		},
+		{
+			ID:           "pull.defaults-can-be-read-back",
+			Title:        "port and names of exports that the caller leaves out are chosen and can be read back",
+			Requirements: []string{"PUL-05", "DSC-01"},
+			Body:         pullDefaults,
+		},
+		{
+			ID:           "pull.end-cuts-readers",
+			Title:        "End cuts a reader in the middle, and leaves nothing that one could read from",
+			Requirements: []string{"PUL-03", "END-09", "I12", "I15"},
+			Body:         pullEndCutsReaders,
+		},
+		{
+			ID:           "pull.begin-validates-first",
+			Title:        "names that collide, a socket in use and a file at the socket's path are refused before anything is started",
+			Requirements: []string{"BEG-19", "I12", "E162"},
+			Body:         pullValidates,
+		},
+		{
+			ID:           "pull.driver-killed-while-serving",
+			Title:        "exports outlive the driver; the next one knows the backup and ends it",
+			Requirements: []string{"PUL-03", "I2", "I15"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         pullDriverKilled,
+		},
+	}
+}
+
+func pullDomain(t *conformance.T) *conformance.Domain {
+	return t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{
+		{Target: "vda", Size: 1<<20 + 512}, {Target: "vdb", Size: 512 << 10, ClusterSize: 4096},
+	}})
+}
+
+func pullShowsTheStart(t *conformance.T) {
+	d := pullDomain(t)
+	d.Scribble("vda", 4)
+	d.Scribble("vdb", 3)
+	t.Go("guest", func() {
+		for range 3 {
+			d.Scribble("vda", 2)
+			d.Scribble("vdb", 1)
+		}
+	})
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere()})
+	t.Go("late-guest", func() {
+		d.Write("vda", 0, 192<<10) // surely after the start
+		d.Write("vdb", 64<<10, 64<<10)
+	})
+	p.ExpectExports()
+	t.Join()
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+}
+
+func pullIncremental(t *conformance.T) {
+	d := pullDomain(t)
+	d.Scribble("vda", 3)
+	t.Go("guest", func() {
+		for range 3 {
+			d.Scribble("vda", 1)
+			d.Scribble("vdb", 1)
+		}
+	})
+	d.Checkpoint("c1")
+	d.Scribble("vda", 2)
+	p := d.BeginPull(conformance.PullSpec{
+		Server: t.ServerHere(), Since: "c1", Checkpoint: "c2",
+		Disks: []conformance.PullDisk{{Target: "vda", Bitmap: "changes"}, {Target: "vdb", Export: "second"}},
+	})
+	p.ExpectExports()
+	t.Join()
+	d.Write("vda", 256<<10, 128<<10)
+	d.Write("vdb", 0, 128<<10)
+	p.ExpectExports()
+	p.EndsWith(virt.DOMAIN_BACKUP_END_ABORT, 1)
+	d.PowerOff()
+	d.ExpectBitmaps()
+}
+
+func pullHasNoEvent(t *conformance.T) {
+	d := pullDomain(t)
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	for i, flags := range []virt.DomainBackupEndFlags{0, virt.DOMAIN_BACKUP_END_ABORT} {
+		p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere()})
+		ids, err := d.ListJobIds(0)
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect(ids).To(Equal([]virt.DomainJobID{{Type: virt.DOMAIN_JOB_UNBOUNDED, ID: p.ID}}), "jobs of backup %d", i)
+		p.EndsWith(flags, 1)
+		_, err = d.BackupEnd(p.ID, 0)
+		t.ExpectError(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id")
+	}
+	t.Join()
+	t.Expect(t.JobsCompleted()).To(BeEmpty(), "a pull backup has no completion event")
+}
+
+func pullDefaults(t *conformance.T) {
+	d := pullDomain(t)
+	d.Scribble("vda", 2)
+	d.Checkpoint("c1")
+	t.Go("guest", func() { d.Scribble("vda", 2) })
+	p := d.BeginPull(conformance.PullSpec{Since: "c1"})
+	xml, err := d.BackupGetXMLDesc(p.ID, 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(xml).To(ContainSubstring("<server transport='tcp' name='localhost' port='"))
+	t.Expect(xml).To(ContainSubstring("<incremental>c1</incremental>"))
+	for _, target := range []string{"vda", "vdb"} {
+		t.Expect(xml).To(ContainSubstring("exportname='%s' exportbitmap='backup-%s'", target, target))
+	}
+	p.ExpectExports()
+	t.Join()
+	p.EndsWith(0, 1)
+}
+
+func pullEndCutsReaders(t *conformance.T) {
+	d := pullDomain(t)
+	d.Scribble("vda", 4)
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere()})
+	c := p.Open("vda")
+	first := make([]byte, 64<<10)
+	_, err := c.ReadAt(first, 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	d.Write("vda", 0, 16<<10)
+	t.Go("reader", func() {
+		buf := make([]byte, len(first))
+		for {
+			// Until it is cut a reader sees the start, never what the guest writes.
+			if _, err := c.ReadAt(buf, 0); err != nil {
+				return
+			}
+			t.Expect(buf).To(Equal(first), "what the reader sees")
+		}
+	})
+	t.Go("guest", func() {
+		for range 4 {
+			d.Write("vda", 0, 16<<10)
+		}
+	})
+	again := make([]byte, len(first))
+	_, err = p.Open("vda").ReadAt(again, 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(again).To(Equal(first), "what a second reader sees")
+	p.EndsWith(0, 1)
+	_, err = p.Dial()
+	t.Expect(err).To(HaveOccurred(), "a server is left")
+	t.Join()
+	// At once a new one, not disturbed by leftovers.
+	p = d.BeginPull(conformance.PullSpec{Server: t.ServerHere()})
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+}
+
+func pullValidates(t *conformance.T) {
+	d := pullDomain(t)
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	refused := func(s conformance.PullSpec, code virt.ErrorNumber, text string) {
+		s.Checkpoint = "c1"
+		_, err := d.TryBeginPull(s)
+		t.ExpectError(err, code, text)
+		d.ForgetCheckpoint("c1")
+		t.ExpectNothingLeft(d)
+		t.ExpectNoServer(d)
+		_, err = d.CheckpointLookupByName(virt.XML("c1"), 0)
+		t.ExpectError(err, virt.ERR_NO_DOMAIN_CHECKPOINT, "c1")
+	}
+	twice := []conformance.PullDisk{{Target: "vda", Export: "x"}, {Target: "vdb", Export: "x"}}
+	refused(conformance.PullSpec{Server: t.ServerHere(), Disks: twice}, virt.ERR_INVALID_ARG, "export name 'x' is used for disks 'vda' and 'vdb'")
+	long := []conformance.PullDisk{{Target: "vda", Export: strings.Repeat("x", 4097)}}
+	refused(conformance.PullSpec{Server: t.ServerHere(), Disks: long}, virt.ERR_INVALID_ARG, "at most 4096 are possible")
+	t.WriteFile(t.Path("nbd"), []byte("precious"))
+	t.Keeps(t.Path("nbd"))
+	refused(conformance.PullSpec{Server: t.ServerHere()}, virt.ERR_INVALID_ARG, "exists and is not a socket")
+	t.Expect(string(t.ReadFile(t.Path("nbd")))).To(Equal("precious"))
+	t.RemoveFile(t.Path("nbd"))
+	l, err := t.Host().Listen(host.Unix, t.Path("nbd"))
+	t.Expect(err).NotTo(HaveOccurred())
+	refused(conformance.PullSpec{Server: t.ServerHere()}, virt.ERR_OPERATION_INVALID, "is in use")
+	t.Expect(l.Close()).To(Succeed())
+	// A dead socket is in nobody's way.
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere()})
+	p.EndsWith(0, 1)
+	t.Join()
+}
+
+func pullDriverKilled(t *conformance.T) {
+	d := pullDomain(t)
+	d.Scribble("vda", 4)
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere(), Checkpoint: "c1"})
+	c := p.Open("vda")
+	t.Go("guest", func() { d.Scribble("vda", 4) })
+	t.Pause(40)
+	t.KillDriver()
+	p.ExpectExports()
+	t.RestartDriver()
+	t.Join()
+	d.Write("vda", 128<<10, 128<<10)
+	p.ExpectExports()
+	_, err := c.ReadAt(make([]byte, 512), 0)
+	t.Expect(err).NotTo(HaveOccurred(), "an export that was open when the driver died")
+	p.EndsWith(0, 1)
+	_, err = c.ReadAt(make([]byte, 512), 0)
+	var refused *nbd.RequestError
+	t.Expect(err).To(HaveOccurred())
+	t.Expect(errors.As(err, &refused)).To(BeFalse(), "the connection is cut, not a request refused: %v", err)
+}
