@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -221,6 +222,21 @@ func (p *Pull) disk(target string) PullDisk {
 	}
 	p.d.t.Broken("the backup has no disk %q", target)
 	return PullDisk{}
+}
+
+// WasCut reports whether an error of a client of an export is the end of its
+// connection, rather than the refusal of a request.
+func WasCut(err error) bool {
+	var refused *nbd.RequestError
+	return err != nil && !errors.As(err, &refused)
+}
+
+// Occupy listens on a unix socket, as another program would, until free is called;
+// the socket's file stays.
+func (t *T) Occupy(path string) (free func()) {
+	l, err := t.host.Listen(host.Unix, path)
+	t.must(err, "listen on "+path)
+	return func() { t.must(l.Close(), "close "+path) }
 }
 
 // ExpectExports reads every byte of every export, and its extents, and asks the
