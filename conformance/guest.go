@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 
 	"fleece/conformance/oracle"
@@ -14,16 +15,28 @@ type guest struct {
 	t       *T
 	domain  string
 	history *oracle.History
+	memory  *oracle.Memory
 	disks   []*oracle.Disk // in the order of the domain's disks
 	random  random         // draws Scribble's ranges
 }
 
 func newGuest(t *T, d *Domain) *guest {
-	g := &guest{t: t, domain: d.Name, history: oracle.New(), random: random{t.env.Seed}}
+	m := memories.Get().(*oracle.Memory)
+	g := &guest{t: t, domain: d.Name, memory: m, history: oracle.NewIn(m), random: random{t.env.Seed}}
 	for _, k := range d.disks {
 		g.disks = append(g.disks, g.history.AddDisk(k.Target, max(k.Size, oracle.SectorSize)))
 	}
 	return g
+}
+
+// memories keeps the memory of histories between runs.
+var memories = sync.Pool{New: func() any { return new(oracle.Memory) }}
+
+// close gives the history's memory back, when the run is over and nobody writes.
+func (g *guest) close() {
+	g.memory.Reset()
+	memories.Put(g.memory)
+	g.memory, g.history = nil, nil
 }
 
 // model is the oracle's disk of a target.

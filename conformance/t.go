@@ -85,6 +85,9 @@ func runBody(e *Env, s Spec) {
 	t.Join()
 	t.checkLeaks()
 	t.shutdown()
+	for _, d := range t.domains {
+		d.guest.close()
+	}
 }
 
 // Fail ends the run: the target broke the requirement.

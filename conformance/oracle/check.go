@@ -127,10 +127,7 @@ func (r *reader) covered(e Range, kind Kind) error {
 func (r *reader) read(e Range, judge func(p []byte, off int64) error) error {
 	for off := e.Offset; off < e.end(); {
 		n := min(e.end()-off, readChunk)
-		if int64(cap(r.h.buf)) < n {
-			r.h.buf = make([]byte, n)
-		}
-		p := r.h.buf[:n]
+		p := r.h.memory.buffer(n)
 		if got, err := r.Image.ReadAt(p, off); int64(got) < n {
 			return fmt.Errorf("image of %s: %d bytes of %d at %d: %w", r.Disk.Name, got, n, off, err)
 		}

@@ -25,11 +25,14 @@ type History struct {
 	clock  uint64
 	disks  []*Disk
 	writes []*Write // by sequence number minus one
-	buf    []byte   // what images are read into
+	memory *Memory
 }
 
 // New makes an empty history.
-func New() *History { return &History{} }
+func New() *History { return NewIn(new(Memory)) }
+
+// NewIn makes an empty history in memory that an earlier one may have used.
+func NewIn(m *Memory) *History { return &History{memory: m} }
 
 // Disk is one disk: empty (all zero) until the first write.
 type Disk struct {
@@ -74,7 +77,7 @@ func (d *Disk) Issue(offset, length int64) *Write {
 	}
 	w := &Write{Disk: d, Seq: uint32(len(d.h.writes) + 1), Offset: offset, Length: length, acked: never}
 	w.issued = d.h.tick()
-	w.data = make([]byte, length)
+	w.data = d.h.memory.take(length)
 	fill(w.data, d.number, w.Seq, offset)
 	d.writes = append(d.writes, w)
 	d.h.writes = append(d.h.writes, w)

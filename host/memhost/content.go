@@ -53,11 +53,11 @@ func (c *content) chunkAt(index int64) *chunk {
 	return ch
 }
 
-func (c *content) makeChunk(index int64) *chunk {
+func (c *content) makeChunk(index int64, m *mount) *chunk {
 	if ch := c.chunkAt(index); ch != nil {
 		return ch
 	}
-	ch := &chunk{}
+	ch := m.pages.chunk()
 	c.chunks.Set(index, ch)
 	c.last, c.lastIndex = ch, index
 	return ch
@@ -97,7 +97,7 @@ func (c *content) write(p []byte, off int64, m *mount) int {
 	for done < len(p) {
 		index, in := off/chunkSize, int(off%chunkSize)
 		n := min(len(p)-done, chunkSize-in)
-		ch := c.makeChunk(index)
+		ch := c.makeChunk(index, m)
 		stored := c.writeChunk(ch, p[done:done+n], in, m)
 		done, off = done+stored, off+int64(stored)
 		if stored < n {

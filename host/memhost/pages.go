@@ -8,6 +8,9 @@ const (
 
 type slab [slabPages]page
 
+// chunksKept bounds the chunks of a Pages that is used again.
+const chunksKept = 4096
+
 // Pages is memory for file content that one kernel after another may use, so that
 // the runs of a spec need not allocate their disks anew. It is not safe for use by
 // two kernels at once. A page's memory is not cleared before it is taken: whoever
@@ -18,6 +21,9 @@ type Pages struct {
 	rest  []page  // of the slab taken last
 	lent  bool    // a crash clone has pages of this memory
 	keep  bool
+
+	chunks     []*chunk // at most chunksKept
+	chunksUsed int
 }
 
 // NewPages makes memory that is kept over Reset.
@@ -30,6 +36,25 @@ func (p *Pages) Reset() {
 		*p = Pages{keep: p.keep}
 	}
 	p.used, p.rest = 0, nil
+	p.chunksUsed = 0
+}
+
+// chunk is an empty one.
+func (p *Pages) chunk() *chunk {
+	switch {
+	case p == nil || !p.keep:
+		return new(chunk)
+	case p.chunksUsed < len(p.chunks):
+		ch := p.chunks[p.chunksUsed]
+		p.chunksUsed++
+		*ch = chunk{}
+		return ch
+	case p.chunksUsed == chunksKept:
+		return new(chunk)
+	}
+	p.chunks = append(p.chunks, new(chunk))
+	p.chunksUsed++
+	return p.chunks[p.chunksUsed-1]
 }
 
 // take is a page of undefined content. A nil Pages has pages, too, one at a time.
