@@ -93,10 +93,15 @@ func (d *Domain) ScribbleDespite(errno syscall.Errno, target string, n int) {
 	size := d.disk(target).Size
 	for range n {
 		off, length := d.guest.draw(size)
-		err := d.TryWrite(target, off, length)
-		if err != nil && !strings.Contains(strings.ToLower(err.Error()), errno.Error()) {
-			d.t.Fail("the guest's write of %d bytes at %d of %s failed: %v", length, off, target, err)
-		}
+		d.WriteDespite(errno, target, off, length)
+	}
+}
+
+// WriteDespite is Write where it may fail, but only with that error.
+func (d *Domain) WriteDespite(errno syscall.Errno, target string, off, length int64) {
+	err := d.TryWrite(target, off, length)
+	if err != nil && !strings.Contains(strings.ToLower(err.Error()), errno.Error()) {
+		d.t.Fail("the guest's write of %d bytes at %d of %s failed: %v", length, off, target, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package specs
 
 import (
 	"strings"
+	"syscall"
 
 	. "github.com/onsi/gomega"
 
@@ -53,6 +54,13 @@ func pullSpecs() []conformance.Spec {
 			Requirements: []string{"PUL-03", "I2", "I15"},
 			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
 			Body:         pullDriverKilled,
+		},
+		{
+			ID:           "pull.scratch-runs-full",
+			Title:        "a scratch image that runs full breaks the guest's writes and not the backup: what is read stays the start, and after End the guest writes again",
+			Requirements: []string{"PUL-03", "END-04", "END-08", "I2", "I12"},
+			Needs:        []conformance.Feature{conformance.FeatureLimitedDir},
+			Body:         pullScratchRunsFull,
 		},
 	}
 }
@@ -230,4 +238,24 @@ func pullDriverKilled(t *conformance.T) {
 	p.EndsWith(0, 1)
 	_, err = c.ReadAt(make([]byte, 512), 0)
 	t.Expect(conformance.WasCut(err)).To(BeTrue(), "the connection is cut, not a request refused: %v", err)
+}
+
+// pullScratchRunsFull holds QEMU to its default, which breaks the guest's write and
+// not the snapshot (contract row 27).
+func pullScratchRunsFull(t *conformance.T) {
+	dir := t.LimitedDir("small", 512<<10)
+	d := pullDomain(t)
+	d.Write("vda", 0, 1<<20)
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere(), Disks: []conformance.PullDisk{{Target: "vda", Scratch: dir + "/scratch"}}})
+	t.Go("guest", func() {
+		for off := int64(0); off < 1<<20; off += 64 << 10 {
+			d.WriteDespite(syscall.ENOSPC, "vda", off, 64<<10)
+		}
+	})
+	p.ExpectExports()
+	t.Join()
+	t.Expect(d.TryWrite("vda", 1<<20-64<<10, 64<<10)).NotTo(Succeed(), "the scratch image was large enough")
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+	d.Write("vda", 0, 1<<20)
 }
