@@ -47,6 +47,8 @@ const (
 	FeatureLimitedDir Feature = "limited-dir"
 	// FeatureKillDriver is a driver whose process can be killed and started again.
 	FeatureKillDriver Feature = "kill-driver"
+	// FeatureBlockDevice is a block device of the host, for targets that are one.
+	FeatureBlockDevice Feature = "block-device"
 )
 
 // RunsIn reports whether the spec is meant for the lane.

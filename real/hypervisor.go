@@ -41,6 +41,7 @@ type Hypervisor struct {
 	mu       sync.Mutex
 	machines map[string]*Machine // by domain name; running or not
 	started  int
+	devices  []*os.File // loop devices, held so that they last
 }
 
 // NewHypervisor starts the reaper and makes the private directory. Close ends
@@ -92,6 +93,9 @@ func (h *Hypervisor) Close() error {
 		m.close()
 	}
 	err := h.reaper.close()
+	for _, device := range h.devices {
+		err = errors.Join(err, device.Close())
+	}
 	return errors.Join(err, os.RemoveAll(h.dir))
 }
 

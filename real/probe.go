@@ -14,6 +14,7 @@ type Abilities struct {
 	Err           string // why there is no QEMU
 	KVM           string // why KVM cannot be used
 	Tmpfs         string // why a directory cannot be limited
+	Loop          string // why there is no block device to write to
 }
 
 // Probe looks for a QEMU and for what it needs. binary empty means DefaultBinary.
@@ -21,7 +22,7 @@ func Probe(binary string) Abilities {
 	if binary == "" {
 		binary = DefaultBinary
 	}
-	a := Abilities{Tmpfs: probeTmpfs()}
+	a := Abilities{Tmpfs: probeTmpfs(), Loop: probeLoop()}
 	path, err := exec.LookPath(binary)
 	if err != nil {
 		a.Err = err.Error()

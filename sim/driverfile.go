@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"fleece/host"
 	"fleece/qmp"
@@ -17,6 +18,21 @@ type fileDriver struct {
 	// promised is the end of what the format above has allocated, though not
 	// written yet; QEMU's file has that length already.
 	promised int64
+	// device has a size that cannot change.
+	device bool
+}
+
+// checkKind refuses what a storage driver does not open: "file" a block device,
+// "host_device" anything else. What is missing is told when it is opened.
+func checkKind(h host.Host, kind, path string) *qmp.ReplyError {
+	info, err := h.Stat(path)
+	switch device := err == nil && info.Mode&fs.ModeDevice != 0; {
+	case kind == "host_device" && err == nil && !device:
+		return qmp.Generic("'host_device' driver requires '" + path + "' to be either a character or block device")
+	case kind == "file" && device:
+		return qmp.Generic("'file' driver requires '" + path + "' to be a regular file")
+	}
+	return nil
 }
 
 // openFile opens the host file as QEMU does; the text is §2.2's.
@@ -41,7 +57,7 @@ func openFile(h host.Host, path string, readOnly, autoReadOnly bool) (host.File,
 
 func newFileDriver(n *node, f host.File) (*fileDriver, error) {
 	size, err := f.Size()
-	return &fileDriver{n: n, f: f, size: size}, err
+	return &fileDriver{n: n, f: f, size: size, device: n.kind == "host_device"}, err
 }
 
 // read reports the data extents; holes cost nothing.
@@ -122,9 +138,26 @@ func (d *fileDriver) status(off, n int64) (bool, bool, int64, error) {
 	return true, false, min(e.Offset+e.Length-off, n), nil
 }
 
-func (d *fileDriver) length() int64 { return max(d.size, d.promised) }
+func (d *fileDriver) length() int64 {
+	if d.device {
+		return d.size
+	}
+	return max(d.size, d.promised)
+}
+
+// cut is truncate for a device, whose size stays. What lies beyond reads as zero:
+// QEMU leaves it, but a new image does not refer to it.
+func (d *fileDriver) cut(size int64) error {
+	if size > d.size {
+		return syscall.EINVAL
+	}
+	return d.punch(size, d.size)
+}
 
 func (d *fileDriver) truncate(size int64) error {
+	if d.device {
+		return d.cut(size)
+	}
 	if err := d.f.Truncate(size); err != nil {
 		return err
 	}

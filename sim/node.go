@@ -231,3 +231,6 @@ func errnoOf(err error) syscall.Errno {
 	}
 	return syscall.EIO
 }
+
+// isStorage reports whether the node opens something of the host.
+func (n *node) isStorage() bool { return n.kind == "file" || n.kind == "host_device" }

@@ -98,7 +98,7 @@ func (m *Machine) undoOpen(n *node) {
 
 func (m *Machine) openDriver(n *node) *qmp.ReplyError {
 	switch n.kind {
-	case "file":
+	case "file", "host_device":
 		return m.openFileNode(n)
 	case "qcow2":
 		return m.openQcow2(n)
@@ -118,6 +118,9 @@ func (m *Machine) insert(n *node) { m.nodes = append(m.nodes, n) }
 
 func (m *Machine) openFileNode(n *node) *qmp.ReplyError {
 	n.path = n.options.Get("filename").S()
+	if rerr := checkKind(m.host, n.kind, n.path); rerr != nil {
+		return rerr
+	}
 	f, rerr := openFile(m.host, n.path, n.readOnly, n.options.Get("auto-read-only").IsTrue())
 	if rerr != nil {
 		return rerr

@@ -121,7 +121,7 @@ func (n *node) conflictBelow() *qmp.ReplyError {
 	if err := n.conflict(); err != nil {
 		return err
 	}
-	if n.kind == "file" {
+	if n.isStorage() {
 		return n.lockConflict()
 	}
 	for _, e := range n.children {
@@ -137,7 +137,7 @@ func (n *node) conflictBelow() *qmp.ReplyError {
 func (n *node) lockConflict() *qmp.ReplyError {
 	perm, shared := n.cumulative()
 	for _, o := range n.m.nodes {
-		if o == n || o.kind != "file" || o.path != n.path {
+		if o == n || !o.isStorage() || o.path != n.path {
 			continue
 		}
 		operm, oshared := o.cumulative()

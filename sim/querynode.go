@@ -88,7 +88,7 @@ func (n *node) queryImage(file qmp.Value, flat bool) qmp.Value {
 // more than it, and else a json: pseudo name.
 func (n *node) filename() string {
 	switch n.kind {
-	case "file":
+	case "file", "host_device":
 		return n.path
 	case "copy-before-write":
 		return n.child("file").filename()
@@ -104,7 +104,7 @@ func (n *node) filename() string {
 
 // plainName reports whether the storage's name alone leads to this node.
 func (n *node) plainName(file *node) bool {
-	if file.kind != "file" || n.kind == "blkdebug" {
+	if !file.isStorage() || n.kind == "blkdebug" {
 		return false
 	}
 	img, backing := n.image(), n.backing()
@@ -131,7 +131,7 @@ func (n *node) writeOptions(out *bytes.Buffer) {
 		out.WriteString(`, "` + role + `": `)
 		file.writeOptions(out)
 	}
-	if n.kind == "file" {
+	if n.isStorage() {
 		out.WriteString(`, "filename": ` + qmp.Str(n.path).String())
 	}
 	if v := n.options.Get("size"); v.Present() && n.kind == "null-co" {

@@ -57,3 +57,7 @@ func (t *simTarget) guest(domain string, request func(m *sim.Machine) error) err
 }
 
 func (t *simTarget) LimitDir(dir string, bytes int64) error { return t.kernel.Mount(dir, bytes) }
+
+func (t *simTarget) BlockDevice(path string, bytes int64) (string, error) {
+	return path, t.kernel.Device(path, bytes)
+}

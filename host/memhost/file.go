@@ -75,7 +75,11 @@ func (f *file) write(p []byte, off int64) (int, error) {
 	case off > fileSizeMax-int64(len(p)):
 		return 0, syscall.EFBIG
 	}
-	n := f.node.content.write(p, off, f.node.mount)
+	fits := p
+	if f.node.device {
+		fits = p[:max(min(int64(len(p)), f.node.content.size-off), 0)]
+	}
+	n := f.node.content.write(fits, off, f.node.mount)
 	if n > 0 {
 		f.node.modTime = f.v.k.rt.Now()
 	}
@@ -98,7 +102,7 @@ func (f *file) truncate(size int64) error {
 		return err
 	}
 	switch {
-	case !f.writable, size < 0:
+	case !f.writable, size < 0, f.node.device:
 		return syscall.EINVAL
 	case size > fileSizeMax:
 		return syscall.EFBIG

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tidwall/btree"
+
+	"fleece/host"
 )
 
 // Limits of names, as Linux has them.
@@ -54,6 +56,8 @@ type inode struct {
 
 	// Of a file.
 	content content
+	// device marks a block device: its size is fixed.
+	device bool
 	// links counts entries (0 or 1), opens the open files; a file without
 	// either gives its pages back.
 	links, opens int
@@ -71,6 +75,23 @@ func newDir(m *mount, mode fs.FileMode, now time.Time) *inode {
 
 func newFile(m *mount, mode fs.FileMode, now time.Time) *inode {
 	return &inode{mount: m, mode: mode, modTime: now, links: 1}
+}
+
+// newDevice is a block device of that many bytes, on a store of its own.
+func newDevice(bytes int64, now time.Time) *inode {
+	n := newFile(newMount(Unlimited), fs.ModeDevice|0o600, now)
+	n.device = true
+	n.content.size = bytes
+	return n
+}
+
+// info is what Stat tells; a device has no size there.
+func (n *inode) info(name string) host.Info {
+	i := host.Info{Name: name, Size: n.content.size, Allocated: n.content.pages * pageSize, Mode: n.mode, ModTime: n.modTime}
+	if n.device {
+		i.Size, i.Allocated = 0, 0
+	}
+	return i
 }
 
 // release gives the store back when nobody can reach the file any more. The

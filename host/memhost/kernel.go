@@ -88,6 +88,26 @@ func (k *Kernel) MkdirAll(dir string) error {
 	return nil
 }
 
+// Device makes a block device of that many bytes, all zero, in an existing
+// directory, durably. It cannot be truncated or grown.
+func (k *Kernel) Device(name string, bytes int64) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	parent, base, err := k.lookupParent(name)
+	if err == nil {
+		if _, there := parent.entries.Get(base); there {
+			err = syscall.EEXIST
+		}
+	}
+	if err != nil {
+		return &fs.PathError{Op: "mknod", Path: name, Err: err}
+	}
+	node := newDevice(bytes, k.rt.Now())
+	parent.entries.Set(base, node)
+	parent.durable.Set(base, node)
+	return nil
+}
+
 // SetCapacity changes the capacity of the file system that holds path. What is
 // stored beyond the new capacity stays; nothing more fits until there is room.
 func (k *Kernel) SetCapacity(path string, capacityBytes int64) error {

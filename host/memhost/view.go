@@ -125,7 +125,7 @@ func (v *view) openNode(name string, flags int, perm fs.FileMode) (Op, *inode, e
 	case node.mode&fs.ModeSocket != 0:
 		return OpOpen, nil, syscall.ENXIO
 	}
-	if flags&host.Truncate != 0 {
+	if flags&host.Truncate != 0 && !node.device {
 		node.content.truncate(0, node.mount)
 		node.modTime = v.k.rt.Now()
 	}
@@ -263,10 +263,7 @@ func (v *view) Stat(name string) (host.Info, error) {
 	if err := v.done(Event{Op: OpStat, Path: name, Err: err}); err != nil {
 		return host.Info{}, err
 	}
-	return host.Info{
-		Name: path.Base(name), Size: node.content.size, Allocated: node.content.pages * pageSize,
-		Mode: node.mode, ModTime: node.modTime,
-	}, nil
+	return node.info(path.Base(name)), nil
 }
 
 func (v *view) find(op Op, name string) (*inode, error) {

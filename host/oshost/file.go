@@ -107,11 +107,23 @@ func (f *file) Size() (int64, error) {
 		return 0, rt.ErrKilled
 	}
 	defer f.h.leave()
+	size, _, err := f.size()
+	return size, wrap("stat", f.path, err)
+}
+
+// size is the size of a file or block device, and whether it is a device.
+func (f *file) size() (size int64, device bool, err error) {
 	info, err := f.os.Stat()
 	if err != nil {
-		return 0, wrap("stat", f.path, err)
+		return 0, false, err
 	}
-	return info.Size(), nil
+	if info.Mode()&os.ModeDevice == 0 {
+		return info.Size(), false, nil
+	}
+	if ctlErr := f.control(func(fd int) { size, err = unix.Seek(fd, 0, unix.SEEK_END) }); ctlErr != nil {
+		return 0, true, ctlErr
+	}
+	return size, true, err
 }
 
 func (f *file) NextData(off int64) (host.Extent, bool, error) {
@@ -127,9 +139,12 @@ func (f *file) nextData(off int64) (e host.Extent, ok bool, err error) {
 	if off < 0 {
 		return e, false, syscall.EINVAL
 	}
-	info, err := f.os.Stat()
-	if err != nil || off >= info.Size() {
+	size, device, err := f.size()
+	if err != nil || off >= size {
 		return e, false, err
+	}
+	if device { // it does not tell its holes
+		return host.Extent{Offset: off, Length: size - off}, true, nil
 	}
 	var start, end int64
 	ctlErr := f.control(func(fd int) {
@@ -143,7 +158,7 @@ func (f *file) nextData(off int64) (e host.Extent, ok bool, err error) {
 	case errors.Is(err, unix.ENXIO):
 		return e, false, nil
 	case errors.Is(err, unix.EINVAL): // a file system without SEEK_DATA: all is data
-		return host.Extent{Offset: off, Length: info.Size() - off}, true, nil
+		return host.Extent{Offset: off, Length: size - off}, true, nil
 	case err != nil:
 		return e, false, err
 	}
