@@ -49,7 +49,7 @@ func (t *T) startDriver() {
 	t.driver = d
 }
 
-func (t *T) stateDir() string { return t.Path("state") }
+func (t *T) stateDir() string { return t.Path(t.state) }
 
 // Conn is the connection to the driver under test.
 func (t *T) Conn() *virt.Conn { return t.driver.conn }

@@ -42,7 +42,8 @@ type T struct {
 	taps     []placedTap // on the drivers' connections, oldest first
 
 	driver  *driverProcess
-	drivers int // started so far, for process names
+	drivers int    // started so far, for process names
+	state   string // name of the driver's state directory
 	domains []*Domain
 	limited []string // directories with a capacity of their own
 	keep    []string // files that may be there at the end
@@ -50,7 +51,7 @@ type T struct {
 
 func newT(e *Env, s Spec) *T {
 	k := e.World.Kernel()
-	t := &T{env: e, spec: s, host: e.Host(e.Spec)}
+	t := &T{env: e, spec: s, host: e.Host(e.Spec), state: "state"}
 	t.mu = k.NewMutex("conformance.T")
 	t.changed = k.NewCond("conformance.T.changed", t.mu)
 	t.leaf = rt.NewLeafMutex(k, "conformance.T.leaf")

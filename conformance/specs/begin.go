@@ -12,7 +12,7 @@ func allBeginSpecs() []conformance.Spec {
 	var all []conformance.Spec
 	for _, part := range [][]conformance.Spec{
 		beginSpecs(), beginCheckSpecs(), beginDocumentSpecs(), beginTargetSpecs(), beginChoiceSpecs(),
-		beginExclusiveSpecs(), beginDeathSpecs(),
+		beginExclusiveSpecs(), beginDeathSpecs(), beginLockSpecs(),
 	} {
 		all = append(all, part...)
 	}

@@ -36,6 +36,19 @@ func pushSpecs() []conformance.Spec {
 			Requirements: []string{"BEG-18", "PSH-01", "I1"},
 			Body:         rawTarget,
 		},
+		{
+			ID:           "push.all-or-nothing",
+			Title:        "when one disk of several fails the whole push fails with that disk's reason, and the images of the others are deleted too",
+			Requirements: []string{"PSH-03", "I12", "E183", "END-08"},
+			Needs:        []conformance.Feature{conformance.FeatureLimitedDir},
+			Body:         allOrNothing,
+		},
+		{
+			ID:           "push.the-domain-dies",
+			Title:        "a push whose domain dies is cancelled: one event without a reason, no image, no job; the checkpoint stays",
+			Requirements: []string{"PSH-02", "PSH-03", "I12", "E186", "END-08"},
+			Body:         theDomainDies,
+		},
 	}
 }
 
@@ -119,4 +132,57 @@ func rawTarget(t *conformance.T) {
 	t.Join()
 	b.EndsWith(1)
 	b.ExpectImages()
+}
+
+func allOrNothing(t *conformance.T) {
+	dir := t.LimitedDir("small", 1<<20)
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda"), conformance.SmallDisk("vdb")}})
+	d.Scribble("vda", 3)
+	for off := int64(0); off < 4<<20; off += 256 << 10 {
+		d.Write("vdb", off, 256<<10)
+	}
+	b := d.Begin(conformance.BackupSpec{Disks: []conformance.BackupDisk{
+		{Target: "vda", Path: t.Path("a")}, {Target: "vdb", Path: dir + "/b"},
+	}})
+	t.Go("guest", func() { d.ScribbleDespite(syscall.ENOSPC, "vda", 3) })
+	e := t.AwaitJobCompleted(1)
+	t.Expect(e.Success()).To(BeFalse())
+	t.Expect(e.ErrorMessage()).To(ContainSubstring("No space left on device"))
+	t.ExpectFiles(false, b.Paths()...)
+	b.Forget()
+	ret, err := d.BackupEnd(b.ID, virt.DOMAIN_BACKUP_END_ABORT)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(ret).To(Equal(0), "with ABORT a failed push is given up")
+	t.Join()
+	t.Expect(t.JobsCompleted()).To(HaveLen(1))
+}
+
+func theDomainDies(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda"), conformance.SmallDisk("vdb")}})
+	for off := int64(0); off < 4<<20; off += 256 << 10 {
+		d.Write("vda", off, 128<<10) // more than a held push copies at once
+	}
+	t.HoldPushes()
+	b := d.Begin(conformance.BackupSpec{Checkpoint: "c0"})
+	t.Go("caller", func() {
+		if _, err := d.BackupEnd(b.ID, 0); err != nil {
+			t.Expect(err).To(Or(MatchError(virt.ERR_OPERATION_INVALID), MatchError(virt.ERR_NO_DOMAIN_BACKUP)))
+		} else {
+			t.Fail("End without ABORT succeeded for a push that copies")
+		}
+	})
+	d.Crash()
+	e := t.AwaitJobCompleted(1)
+	t.Expect(e.Success()).To(BeFalse())
+	t.Expect(e.ErrorMessage()).To(BeEmpty(), "nobody can say why")
+	d.AwaitStopped()
+	t.Join()
+	t.ExpectFiles(false, b.Paths()...)
+	b.Forget()
+	t.Expect(d.JobIDs()).To(BeEmpty())
+	_, err := d.BackupEnd(b.ID, virt.DOMAIN_BACKUP_END_ABORT)
+	t.ExpectError(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id")
+	_, err = d.CheckpointLookupByName(virt.XML("c0"), 0)
+	t.Expect(err).NotTo(HaveOccurred(), "the checkpoint of a push that failed after Begin stays (contract row 11)")
+	t.Expect(t.JobsCompleted()).To(HaveLen(1))
 }

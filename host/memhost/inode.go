@@ -78,8 +78,8 @@ func newFile(m *mount, mode fs.FileMode, now time.Time) *inode {
 }
 
 // newDevice is a block device of that many bytes, on a store of its own.
-func newDevice(bytes int64, now time.Time) *inode {
-	n := newFile(newMount(Unlimited), fs.ModeDevice|0o600, now)
+func newDevice(bytes int64, pages *Pages, now time.Time) *inode {
+	n := newFile(newMount(Unlimited, pages), fs.ModeDevice|0o600, now)
 	n.device = true
 	n.content.size = bytes
 	return n

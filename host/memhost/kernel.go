@@ -102,7 +102,7 @@ func (k *Kernel) Device(name string, bytes int64) error {
 	if err != nil {
 		return &fs.PathError{Op: "mknod", Path: name, Err: err}
 	}
-	node := newDevice(bytes, k.rt.Now())
+	node := newDevice(bytes, k.pages, k.rt.Now())
 	parent.entries.Set(base, node)
 	parent.durable.Set(base, node)
 	return nil
