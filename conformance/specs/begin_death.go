@@ -14,7 +14,7 @@ func beginDeathSpecs() []conformance.Spec {
 		{
 			ID:           "begin.the-domain-may-die",
 			Title:        "a domain that dies in the middle of Begin leaves a Begin that failed and nothing else, or a backup that is cancelled at once",
-			Requirements: []string{"BEG-19", "I12"},
+			Requirements: []string{"BEG-19", "I12", "E170"},
 			Body:         theDomainMayDie,
 		},
 		{

@@ -10,7 +10,7 @@ import (
 )
 
 func pushSpecs() []conformance.Spec {
-	return []conformance.Spec{
+	return append(pushDeviceSpecs(), []conformance.Spec{
 		{
 			ID:           "push.one-completion-event",
 			Title:        "the completion event of a push comes exactly once, after all is copied and released",
@@ -49,7 +49,7 @@ func pushSpecs() []conformance.Spec {
 			Requirements: []string{"PSH-02", "PSH-03", "I12", "E186", "END-08"},
 			Body:         theDomainDies,
 		},
-	}
+	}...)
 }
 
 func oneCompletionEvent(t *conformance.T) {
@@ -180,7 +180,10 @@ func theDomainDies(t *conformance.T) {
 	t.ExpectFiles(false, b.Paths()...)
 	b.Forget()
 	t.Expect(d.JobIDs()).To(BeEmpty())
-	_, err := d.BackupEnd(b.ID, virt.DOMAIN_BACKUP_END_ABORT)
+	kind, _, err := d.GetJobStats(virt.DOMAIN_JOB_STATS_COMPLETED)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(kind).To(Equal(virt.DOMAIN_JOB_CANCELLED))
+	_, err = d.BackupEnd(b.ID, virt.DOMAIN_BACKUP_END_ABORT)
 	t.ExpectError(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id")
 	_, err = d.CheckpointLookupByName(virt.XML("c0"), 0)
 	t.Expect(err).NotTo(HaveOccurred(), "the checkpoint of a push that failed after Begin stays (contract row 11)")
