@@ -146,3 +146,11 @@ func TestOutcome_IsTheWorstOfTheDisks(t *testing.T) {
 		}
 	})
 }
+
+func TestADiskWhoseNodeQEMUDoesNotListCannotBeMeasured(t *testing.T) { // E145
+	err := new(diskPlan).measure(nil, "libvirt-1-format", "qcow2", "qcow2")
+	e, ok := err.(*virt.Error)
+	if !ok || e.Code != virt.ERR_INTERNAL_ERROR || e.Message != "internal error: failed to update capacity data for block node 'libvirt-1-format'" {
+		t.Errorf("the error is %v", err)
+	}
+}
