@@ -52,16 +52,26 @@ func (g *beginning) checkTargets() error {
 				return errExists(k)
 			}
 		}
-		if !k.ours(g.b.st.Reuse) {
-			continue
+		if k.ours(g.b.st.Reuse) {
+			if err := g.notThere(k); err != nil {
+				return err
+			}
 		}
-		_, err := g.d.drv.h.Stat(k.def.Path)
-		switch {
-		case err == nil:
-			return errExists(k)
-		case !errors.Is(err, fs.ErrNotExist):
-			return errCreate(k, err)
+		if err := uncreatable(k.def.Format); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// notThere wants no file at a target's path.
+func (g *beginning) notThere(k *disk) error {
+	_, err := g.d.drv.h.Stat(k.def.Path)
+	switch {
+	case err == nil:
+		return errExists(k)
+	case !errors.Is(err, fs.ErrNotExist):
+		return errCreate(k, err)
 	}
 	return nil
 }

@@ -75,25 +75,32 @@ func errBitmap(name, target string) error {
 		"missing or broken bitmap '%s' for disk '%s'", name, target)
 }
 
-// targetFormatError refuses formats as libvirt does: what QEMU calls otherwise
-// with 67 (E134…E137), what it cannot create with 84 (E146).
+// targetFormatError refuses the formats that QEMU calls otherwise (E134…E137).
 func targetFormatError(format string) error {
-	refuse := func(code virt.ErrorNumber, text string) error {
-		return virt.Errorf(code, virt.FROM_QEMU, "%s", text)
-	}
 	switch format {
-	case "qcow2", "raw":
-		return nil
 	case "iso":
-		return refuse(virt.ERR_CONFIG_UNSUPPORTED, "storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
+		return errConfig("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
 	case "cow":
-		return refuse(virt.ERR_CONFIG_UNSUPPORTED, "'cow' storage format is not supported")
+		return errConfig("'cow' storage format is not supported")
 	case "dir":
-		return refuse(virt.ERR_CONFIG_UNSUPPORTED, "'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead")
+		return errConfig("'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead")
 	case "fat":
-		return refuse(virt.ERR_CONFIG_UNSUPPORTED, "storage format 'fat' is supported only with 'dir' storage type")
+		return errConfig("storage format 'fat' is supported only with 'dir' storage type")
 	}
-	return refuse(virt.ERR_OPERATION_UNSUPPORTED, "can't create storage format '"+format+"'")
+	return nil
+}
+
+func errConfig(text string) error {
+	return virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_QEMU, "%s", text)
+}
+
+// uncreatable is E146: what QEMU, or this driver, cannot create. It comes after
+// the file was looked for, as in libvirt.
+func uncreatable(format string) error {
+	if format == "qcow2" || format == "raw" {
+		return nil
+	}
+	return virt.Errorf(virt.ERR_OPERATION_UNSUPPORTED, virt.FROM_QEMU, "can't create storage format '%s'", format)
 }
 
 // checkpointActions are the bitmaps of a new checkpoint, in the order of the

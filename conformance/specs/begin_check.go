@@ -18,7 +18,7 @@ func beginCheckSpecs() []conformance.Spec {
 		{
 			ID:           "begin.order-of-checks",
 			Title:        "of several things wrong with a Begin the first is reported: flags, documents, domain, disks, running backup, checkpoint, formats, bitmaps, files",
-			Requirements: []string{"BEG-13", "BEG-18", "BEG-19", "E119", "E122", "E139", "E142"},
+			Requirements: []string{"BEG-13", "BEG-18", "BEG-19", "E055", "E119", "E122", "E139", "E142"},
 			Body:         orderOfChecks,
 		},
 		{
@@ -110,6 +110,8 @@ func orderOfChecks(t *conformance.T) {
 	t.Go("guest", func() { d.Scribble("vda", 4) })
 	done := d.Begin(conformance.BackupSpec{Disks: images(t, "done", "vda")})
 	done.AwaitSuccess()
+	refused("guest agent", inDisks(misfit), unfit, virt.DOMAIN_BACKUP_BEGIN_QUIESCE, virt.ERR_ARGUMENT_UNSUPPORTED,
+		"QEMU guest agent is not configured")
 	refused("disks", inDisks(misfit), unfit, 0, virt.ERR_CONFIG_UNSUPPORTED, "no disk named 'vdz'")
 	refused("another backup", since("c0", iso), unfit, 0, virt.ERR_OPERATION_INVALID, "another backup job is already running")
 	done.EndsWith(1)
@@ -119,6 +121,8 @@ func orderOfChecks(t *conformance.T) {
 		"Checkpoint 'c0' for incremental backup of disk 'vda' not found")
 	refused("a later disk's checkpoint", inDisks(disk("vda", "")+"<disk name='vdb' type='file' incremental='c0'><target file='"+there+"'/></disk>"),
 		good, 0, virt.ERR_NO_DOMAIN_CHECKPOINT, "Checkpoint 'c0' for incremental backup of disk 'vdb' not found")
+	refused("file before format", inDisks(disk("vda", "<driver type='bochs'/>")), good, 0, virt.ERR_INVALID_ARG,
+		"store '"+there+"' for backup of 'vda' exists")
 	refused("file", inDisks(disk("vda", "")), good, 0, virt.ERR_INVALID_ARG, "store '"+there+"' for backup of 'vda' exists")
 	t.Expect(string(t.ReadFile(there))).To(Equal("somebody's"))
 	t.Join()

@@ -34,6 +34,12 @@ func incrementalSpecs() []conformance.Spec {
 			Body:         rawIncrement,
 		},
 		{
+			ID:           "incremental.reused-target",
+			Title:        "an increment may be written to images of the caller, qcow2 or raw",
+			Requirements: []string{"BEG-05", "BEG-18", "I7", "I8"},
+			Body:         reusedIncrement,
+		},
+		{
 			ID:           "incremental.abort-and-failure-lose-nothing",
 			Title:        "an increment that was aborted can be made again: the checkpoint's bitmap still knows every change, and keeps recording",
 			Requirements: []string{"I9", "I12", "PSH-03", "BEG-05"},
@@ -167,6 +173,29 @@ func rawIncrement(t *conformance.T) {
 	d.Write("vda", 2<<20, 512) // the tail
 	t.Go("guest", func() { d.Scribble("vda", 4) })
 	b := d.Begin(conformance.BackupSpec{Over: full, Disks: []conformance.BackupDisk{{Target: "vda", Format: "raw"}}})
+	b.AwaitSuccess()
+	t.Join()
+	b.EndsWith(1)
+	b.ExpectImages()
+}
+
+func reusedIncrement(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda"), conformance.SmallDisk("vdb")}})
+	d.Scribble("vda", 3)
+	d.Scribble("vdb", 3)
+	full := d.Begin(conformance.BackupSpec{Checkpoint: "c0"})
+	full.AwaitSuccess()
+	full.EndsWith(1)
+	disks := images(t, "reused", "vda", "vdb")
+	disks[1].Format = "raw"
+	t.QcowFile(disks[0].Path, 4<<20, 64<<10)
+	t.RawFile(disks[1].Path, 4<<20)
+	d.Write("vda", 1<<20, 8192)
+	t.Go("guest", func() {
+		d.Scribble("vda", 3)
+		d.Scribble("vdb", 3)
+	})
+	b := d.Begin(conformance.BackupSpec{Over: full, Disks: disks, Flags: virt.DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL})
 	b.AwaitSuccess()
 	t.Join()
 	b.EndsWith(1)
