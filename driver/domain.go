@@ -22,6 +22,7 @@ type domain struct {
 
 	// Below is protected by mu.
 
+	paths paths // see files
 	// def is what the next start uses; nil while a first definition is written,
 	// and after the domain was undefined.
 	def *domaindef.Domain

@@ -36,16 +36,26 @@ func (d *Driver) statePath(name string) string {
 	return path.Join(d.cfg.StateDir, runDir, name+stateSuffix)
 }
 
-func (d *domain) checkpointDir() string { return path.Join(d.drv.cfg.CheckpointDir, d.name) }
+// paths are the paths that a domain needs again and again.
+type paths struct{ state, checkpoints string }
+
+func (d *domain) files() *paths {
+	if p := &d.paths; p.state == "" {
+		p.state, p.checkpoints = d.drv.statePath(d.name), path.Join(d.drv.cfg.CheckpointDir, d.name)
+	}
+	return &d.paths
+}
+
+func (d *domain) checkpointDir() string { return d.files().checkpoints }
 
 func (d *domain) checkpointPath(name string) string {
-	return path.Join(d.checkpointDir(), name+xmlSuffix)
+	return d.checkpointDir() + "/" + name + xmlSuffix
 }
 
 // save makes what is stored durable.
 func (d *domain) save() error {
 	d.buffer = state.Append(d.buffer[:0], &d.stored)
-	if err := host.WriteFileAtomic(d.drv.h, d.drv.statePath(d.name), d.buffer, 0o600); err != nil {
+	if err := host.WriteFileAtomic(d.drv.h, d.files().state, d.buffer, 0o600); err != nil {
 		return systemError(err, "unable to save status of domain '%s'", d.name)
 	}
 	return nil

@@ -25,8 +25,10 @@ func Return(result, id Value) Value {
 
 // Message is the event as it goes over the connection.
 func (e Event) Message() Value {
-	stamp := Dict(M("seconds", Int(e.Seconds)), M("microseconds", Int(e.Microseconds)))
-	return Dict(M("timestamp", stamp), M("event", Str(e.Name)), M("data", e.Data))
+	m := new([5]Member) // of both objects: events are many
+	m[3], m[4] = M("seconds", Int(e.Seconds)), M("microseconds", Int(e.Microseconds))
+	m[0], m[1], m[2] = M("timestamp", Dict(m[3:]...)), M("event", Str(e.Name)), M("data", e.Data)
+	return Dict(m[:3:3]...)
 }
 
 // ParseEvent reads a message as an event; ok is false if it is none.

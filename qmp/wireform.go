@@ -21,10 +21,11 @@ func wireForm(v Value) (Value, error) {
 	if v.kind != KindDict && v.kind != KindList {
 		return wireScalar(v)
 	}
-	if err := checkWire(v, 1); err != nil {
+	var w wireCheck
+	if err := w.value(&v, 1); err != nil {
 		return Value{}, err
 	}
-	if hasIntegralFloat(v) {
+	if w.integral {
 		return integralFloats(v), nil
 	}
 	return v, nil
@@ -57,6 +58,16 @@ func CheckWire(v Value) error { return checkWire(v, 1) }
 
 // checkWire refuses what JSON or QEMU's parser does not accept.
 func checkWire(v Value, depth int) error {
+	var w wireCheck
+	return w.value(&v, depth)
+}
+
+// wireCheck is one walk over a message.
+type wireCheck struct {
+	integral bool // a float was met that is written like an integer
+}
+
+func (w *wireCheck) value(v *Value, depth int) error {
 	switch v.kind {
 	case KindAbsent:
 		return fmt.Errorf("%w: an absent value inside", ErrNotWire)
@@ -64,29 +75,30 @@ func checkWire(v Value, depth int) error {
 		if f := math.Float64frombits(v.num); math.IsNaN(f) || math.IsInf(f, 0) {
 			return fmt.Errorf("%w: number %v", ErrNotWire, f)
 		}
+		w.integral = w.integral || isIntegral(*v)
 	case KindString:
 		return checkText(v.S())
 	case KindList:
-		return checkWireList(v.Items(), depth)
+		return w.list(v.Items(), depth)
 	case KindDict:
-		return checkWireDict(v.Members(), depth)
+		return w.dict(v.Members(), depth)
 	}
 	return nil
 }
 
-func checkWireList(items []Value, depth int) error {
+func (w *wireCheck) list(items []Value, depth int) error {
 	if depth > nestingMax {
 		return fmt.Errorf("%w: nested deeper than %d", ErrNotWire, nestingMax)
 	}
 	for i := range items {
-		if err := checkWire(items[i], depth+1); err != nil {
+		if err := w.value(&items[i], depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkWireDict(members []Member, depth int) error {
+func (w *wireCheck) dict(members []Member, depth int) error {
 	if depth > nestingMax {
 		return fmt.Errorf("%w: nested deeper than %d", ErrNotWire, nestingMax)
 	}
@@ -94,7 +106,7 @@ func checkWireDict(members []Member, depth int) error {
 		if err := checkText(members[i].Name); err != nil {
 			return err
 		}
-		if err := checkWire(members[i].Value, depth+1); err != nil {
+		if err := w.value(&members[i].Value, depth+1); err != nil {
 			return err
 		}
 	}
@@ -131,13 +143,25 @@ func duplicateName(members []Member) (string, bool) {
 // checkText refuses strings that QEMU's parser refuses: bytes that are no UTF-8
 // and the code points that Unicode calls noncharacters (mod_utf8_codepoint).
 func checkText(s string) error {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
+	rest := s
+	for len(rest) >= 8 { // the compiler makes one load of this
+		word := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
+			uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
+		if word&notASCII != 0 {
+			return checkRunes(s)
+		}
+		rest = rest[8:]
+	}
+	for i := range len(rest) {
+		if rest[i] >= utf8.RuneSelf {
 			return checkRunes(s)
 		}
 	}
 	return nil
 }
+
+// notASCII are the high bits of eight bytes.
+const notASCII = 0x8080808080808080
 
 func checkRunes(s string) error {
 	if !utf8.ValidString(s) {
@@ -164,21 +188,6 @@ func isIntegral(v Value) bool {
 	}
 	f := math.Float64frombits(v.num)
 	return f == math.Trunc(f) && math.Abs(f) < integralFloatMax
-}
-
-func hasIntegralFloat(v Value) bool {
-	for _, item := range v.Items() {
-		if hasIntegralFloat(item) {
-			return true
-		}
-	}
-	members := v.Members()
-	for i := range members {
-		if hasIntegralFloat(members[i].Value) {
-			return true
-		}
-	}
-	return isIntegral(v)
 }
 
 // integralFloats copies v with every float that is written like an integer

@@ -139,3 +139,21 @@ func TestAMessageFitsARowByItsFixedPartsInOrder(t *testing.T) {
 		}
 	}
 }
+
+// FuzzTables looks for a table that makes the parser panic, or that it takes
+// though a row that it hands out is not in the form that the package promises.
+func FuzzTables(f *testing.F) {
+	s := small()
+	f.Add(s.requirements, s.errors, s.surfaces, s.uncovered)
+	f.Fuzz(func(t *testing.T, requirements, errors, surfaces, uncovered string) {
+		c, err := load(tables{requirements, s.invariants, errors, surfaces, uncovered})
+		if err != nil {
+			return
+		}
+		for _, r := range c.Rows {
+			if found, ok := c.Row(r.ID); !ok || found.ID != r.ID || r.Statement == "" || r.Reach != Reachable && r.Note == "" {
+				t.Errorf("row %+v", r)
+			}
+		}
+	})
+}
