@@ -80,6 +80,7 @@ func costIsIndependentOfTheSize(t *conformance.T) {
 		t.Expect(ret).To(Equal(0))
 		b.Forget()
 		t.Join()
+		t.AwaitJobCompleted(1) // of the abort
 		t.ForgetEvents()
 		return cost{commands, points}
 	}
