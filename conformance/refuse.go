@@ -1,8 +1,11 @@
 package conformance
 
 import (
+	"errors"
 	"path"
+	"sync"
 
+	"fleece/conformance/catalogue"
 	"fleece/virt"
 )
 
@@ -29,6 +32,7 @@ func (d *Domain) ExpectRefused(rows ...Refusal) {
 		t.Expect(id).To(equal(-1), "row %s: the id beside the error %v", row.Row, err)
 		t.Expect(err).To(matchError(row.Code), "row %s", row.Row)
 		t.Expect(err.Error()).To(containText(row.Text), "row %s", row.Row)
+		t.ExpectRow(row.Row, err)
 		t.Expect(t.files()).To(equal(files), "row %s: files on the host", row.Row)
 		t.Expect(d.JobIDs()).To(equal(jobs), "row %s: jobs", row.Row)
 		t.Expect(d.checkpointNames()).To(equal(names), "row %s: checkpoints", row.Row)
@@ -37,6 +41,27 @@ func (d *Domain) ExpectRefused(rows ...Refusal) {
 			t.ExpectNothingLeft(d)
 		}
 	}
+}
+
+// loadCatalogue reads the catalogue once.
+var loadCatalogue = sync.OnceValues(catalogue.Load)
+
+// rowIDBytes is the length of an id such as E047.
+const rowIDBytes = 4
+
+// ExpectRow asserts that err is what the catalogue says of the row that row begins
+// with, if it is one: code and distinctive text.
+func (t *T) ExpectRow(row string, err error) {
+	c, broken := loadCatalogue()
+	t.must(broken, "read the catalogue")
+	r, known := c.Row(row[:min(len(row), rowIDBytes)])
+	if !known || r.Error == nil {
+		return
+	}
+	var e *virt.Error
+	t.Expect(errors.As(err, &e)).To(beTrue(), "%s: %v is no libvirt error", r.ID, err)
+	t.Expect(int(e.Code)).To(equal(r.Error.Code), "%s (%s): the code of %v", r.ID, r.Statement, err)
+	t.Expect(r.Error.Fits(e.Message)).To(beTrue(), "%s (%s): the message is %q, the catalogue has %q", r.ID, r.Statement, e.Message, r.Error.Text)
 }
 
 // files lists what is on the host in the directories of the run, but for the
