@@ -182,6 +182,9 @@ func (b *Backup) readNames() {
 	}
 	for i := range b.Spec.Disks {
 		k := &b.Spec.Disks[i]
+		if k.Out {
+			continue
+		}
 		_, rest, _ := strings.Cut(xml, "<disk name='"+k.Target+"' backup='yes'")
 		_, rest, ok := strings.Cut(rest, "<target file='")
 		b.d.t.Expect(ok).To(beTrue(), "the description has the name of the image of %s: %s", k.Target, xml)

@@ -54,6 +54,12 @@ func (t *T) stateDir() string { return t.Path(t.state) }
 // Conn is the connection to the driver under test.
 func (t *T) Conn() *virt.Conn { return t.driver.conn }
 
+// Connect is a connection to another driver than the one under test: a stub of the
+// spec's, which starts no task.
+func (t *T) Connect(driver any) *virt.Conn {
+	return virt.NewConn(driver, virt.ConnOptions{Runtime: t.env.World.Kernel()})
+}
+
 // ReadOnly is a read-only connection to the driver under test.
 func (t *T) ReadOnly() *virt.Conn { return t.driver.readOnly }
 

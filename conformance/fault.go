@@ -98,3 +98,27 @@ type placedTap struct {
 	process rt.Process
 	tap     *qmp.Tap
 }
+
+// FailJobs makes QEMU's list of jobs tell the driver, from now on, that every job
+// that has concluded did so with that error; lift ends it.
+func (t *T) FailJobs(text string) (lift func()) {
+	rule := qmp.Rule{Reply: "query-jobs", Replace: func(m qmp.Value) qmp.Value {
+		var jobs []qmp.Value
+		for _, j := range m.Get("return").Items() {
+			if j.Get("status").S() == "concluded" && !j.Get("error").Present() {
+				j = qmp.Dict(append(j.Members(), qmp.M("error", qmp.Str(text)))...)
+			}
+			jobs = append(jobs, j)
+		}
+		return qmp.Dict(qmp.M("return", qmp.List(jobs...)), qmp.M("id", m.Get("id")))
+	}}
+	var undo []func()
+	for _, tap := range t.currentTaps() {
+		undo = append(undo, tap.Add(rule))
+	}
+	return func() {
+		for _, f := range undo {
+			f()
+		}
+	}
+}

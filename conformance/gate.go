@@ -17,6 +17,13 @@ func (t *T) GateCommand(name string) *Gate {
 	return g.place(qmp.Rule{Command: name, Nth: 1, Hold: g.hold})
 }
 
+// GateEvent holds the next event of that name up, and all that QEMU says after it,
+// until the gate is opened.
+func (t *T) GateEvent(name string) *Gate {
+	g := &Gate{t: t}
+	return g.place(qmp.Rule{Event: name, Nth: 1, Hold: g.hold})
+}
+
 // LoseReplies lets the replies to a command vanish until the gate is opened.
 // Something has arrived with the first.
 func (t *T) LoseReplies(command string) *Gate {

@@ -156,6 +156,15 @@ func (t *T) quit(d *Domain) {
 	t.awaitStop(d, n)
 }
 
+// DestroyNow ends the domain through the driver, whatever it does, and waits until
+// the driver has said so.
+func (d *Domain) DestroyNow() {
+	before := d.t.stops(d)
+	d.t.Expect(d.Destroy()).To(succeed(), "destroy domain %s", d.Name)
+	d.t.awaitStop(d, before)
+	d.gone = true
+}
+
 // Crash kills a domain's QEMU, as SIGKILL does. What the disks hold then is not
 // judged any more. AwaitStopped waits until the driver has seen it.
 func (d *Domain) Crash() {

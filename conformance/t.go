@@ -125,6 +125,14 @@ func (t *T) ExpectError(err error, code virt.ErrorNumber, text string) {
 	t.expect.Expect(err.Error()).To(gomega.ContainSubstring(text))
 }
 
+// ExpectMessage asserts that err is one of two libvirt errors, each a code with part
+// of its message: a race decides which.
+func (t *T) ExpectMessage(err error, code virt.ErrorNumber, text string, otherCode virt.ErrorNumber, otherText string) {
+	one := gomega.And(gomega.MatchError(code), gomega.MatchError(gomega.ContainSubstring(text)))
+	other := gomega.And(gomega.MatchError(otherCode), gomega.MatchError(gomega.ContainSubstring(otherText)))
+	t.expect.Expect(err).To(gomega.Or(one, other))
+}
+
 // Go starts f as a task of the spec beside the body.
 func (t *T) Go(name string, f func()) {
 	t.mu.Lock()

@@ -14,7 +14,7 @@ func jobSpecs() []conformance.Spec {
 		{
 			ID:           "job.listed-until-end",
 			Title:        "ListJobIds shows the backup from Begin to End, while it runs and when it is done, to read-only callers too",
-			Requirements: []string{"JOB-01", "JOB-03", "JOB-04", "END-07", "E052"},
+			Requirements: []string{"JOB-01", "JOB-02", "JOB-03", "JOB-04", "END-07", "E052"},
 			Body:         listedUntilEnd,
 		},
 		{
@@ -40,7 +40,7 @@ func listedUntilEnd(t *conformance.T) {
 	t.Expect(ids).To(Equal([]virt.DomainJobID{{Type: virt.DOMAIN_JOB_UNBOUNDED, ID: b.ID}}))
 	ids, err = reader.ListJobIds(1)
 	t.ExpectError(err, virt.ERR_INVALID_ARG, "unsupported flags (0x1)")
-	t.Expect(ids).To(BeNil())
+	t.Expect(ids).To(BeNil(), "JOB-02")
 	t.ReleasePushes(d)
 	b.AwaitSuccess()
 	ids, err = reader.ListJobIds(0)
