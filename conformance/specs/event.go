@@ -30,10 +30,10 @@ func eventSpecs() []conformance.Spec {
 // endPoll is how often a spec looks whether a job has ended.
 const endPoll = 5 * time.Millisecond
 
-// outputOnly matches the attribute of a description that no document may have.
-var outputOnly = regexp.MustCompile(` index='[0-9]+'`)
-
-func withoutIndex(xml string) string { return outputOnly.ReplaceAllString(xml, "") }
+// withoutIndex takes the attribute away that is output only.
+func withoutIndex(xml string) string {
+	return regexp.MustCompile(` index='[0-9]+'`).ReplaceAllString(xml, "")
+}
 
 func handlerMayCallAnything(t *conformance.T) {
 	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
