@@ -60,7 +60,7 @@ func (c *cut) readImage(di DiskImage) error {
 	r := reader{cut: c, DiskImage: di, cells: d.cells(c.at)}
 	if di.Sparse != 0 {
 		r.written = blocks(d.writes, di.Sparse, func(w *Write) bool {
-			return di.Since == nil || !di.Since.has(w)
+			return di.Since == nil || !di.Since.has(w) && !c.at.lacks(w)
 		})
 	}
 	for off := int64(0); off < d.Size; {

@@ -41,8 +41,8 @@ type DiskImage struct {
 	Sparse int64
 	// Since, if not nil, says that the image is an increment from that instant:
 	// whatever was written between the two is in the image itself, not below it
-	// (I7), and Sparse is narrowed to what was, or may have been, written after
-	// that instant (I6).
+	// (I7), and Sparse is narrowed to what was, or may have been, written between
+	// the two: what was dirty then, and nothing that came later (I6).
 	Since *Instant
 	// OnlyAllocated restricts the judgement to what the image holds itself
 	// (incremental images, I7).

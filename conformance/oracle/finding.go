@@ -111,7 +111,7 @@ func (r *reader) notSparse(off int64) *Finding {
 		Problem: "data where nothing was ever written: the image is not sparse (I14)",
 	}
 	if r.Since != nil {
-		f.Problem = "data where nothing was written since the checkpoint: an incremental image holds too much (I6)"
+		f.Problem = "data where nothing was written between the checkpoint and the call: an incremental image holds too much (I6)"
 		f.Lines = r.Disk.sectorHistory(off, r.Sparse)
 	}
 	return f

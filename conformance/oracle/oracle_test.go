@@ -281,7 +281,15 @@ func TestIncremental_HoldsEverythingWrittenSinceTheCheckpoint(t *testing.T) {
 	refuses(t, h, at, increment(far), 2*memBlock+1024, "does not hold what write 3 wrote since")
 	refuses(t, h, at, increment(older, replaced, last, far), 0, "holds too much")
 	refuses(t, h, at, increment(replaced, far), 2*memBlock, "lacks write 4")
-	refuses(t, h, at, increment(replaced, last, far, after), 11*memBlock, "issued after the call had returned")
+	refuses(t, h, at, increment(replaced, last, far, after), 11*memBlock, "holds too much")
+	loose := increment(replaced, last, far, after)
+	loose.Images[0].Sparse = 0
+	refuses(t, h, at, loose, 11*memBlock, "issued after the call had returned")
+
+	// What was dirtied only later is not held, not even as it was before (I6).
+	early := increment(replaced, last, far)
+	early.Images[0].Image.(*memImage).put(make([]byte, 512), 11*memBlock)
+	refuses(t, h, at, early, 11*memBlock, "holds too much")
 
 	// A cluster that reads as zero is held, and wrong.
 	zero := increment(replaced, last, far)
