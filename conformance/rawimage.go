@@ -33,19 +33,20 @@ func (r rawImage) Next(off int64) (int64, oracle.Kind, error) {
 // that is all zero is taken for one that is not in the image.
 type rawIncrement struct{ image }
 
-// Next reads one unit of a copy, or what is left of the disk.
+// Next reads the unit of a copy in which off is, and answers for what is left of it.
 func (r rawIncrement) Next(off int64) (int64, oracle.Kind, error) {
-	length := min(backupClusterMin-off%backupClusterMin, r.Size()-off)
-	p := make([]byte, length)
-	if n, err := r.ReadAt(p, off); int64(n) < length {
+	from := off - off%backupClusterMin
+	p := make([]byte, min(backupClusterMin, r.Size()-from))
+	if n, err := r.ReadAt(p, from); n < len(p) {
 		return 0, 0, err
 	}
+	left := from + int64(len(p)) - off
 	for _, c := range p {
 		if c != 0 {
-			return length, oracle.Data, nil
+			return left, oracle.Data, nil
 		}
 	}
-	return length, oracle.Unallocated, nil
+	return left, oracle.Unallocated, nil
 }
 
 // QcowFile makes an empty qcow2 image that must not be there yet.
