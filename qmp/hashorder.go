@@ -199,3 +199,24 @@ func (t *dataType) takeOut(v Value, table *gHashTable) {
 		}
 	}
 }
+
+// QDictOrder is v with the members of all its objects in the order in which QEMU's
+// qobject_to_json prints them; it decides the text of json: file names.
+func QDictOrder(v Value) Value {
+	switch v.kind {
+	case KindDict:
+		names := qdictOrder(v.Members())
+		out := make([]Member, len(names))
+		for i, name := range names {
+			out[i] = M(name, QDictOrder(v.Get(name)))
+		}
+		return Dict(out...)
+	case KindList:
+		out := make([]Value, len(v.Items()))
+		for i, item := range v.Items() {
+			out[i] = QDictOrder(item)
+		}
+		return List(out...)
+	}
+	return v
+}

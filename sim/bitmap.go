@@ -187,3 +187,8 @@ func (l *bitmapList) reclaim(b *bitmap) {
 	b.disabled, b.busy, b.successor = s.disabled, false, nil
 	l.release(s)
 }
+
+// dropPersistent forgets what the image keeps.
+func (l *bitmapList) dropPersistent() {
+	l.list = slices.DeleteFunc(l.list, func(b *bitmap) bool { return b.persistent })
+}

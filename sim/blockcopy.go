@@ -244,7 +244,7 @@ func (r *rateLimit) delay(now time.Time, n int64) time.Duration {
 	if r.speed == 0 {
 		return 0
 	}
-	if r.end.Before(now) {
+	if !now.Before(r.end) { // a timer fires a little after its time, so QEMU never sees the end itself
 		r.start, r.end, r.dispatched = now, now.Add(rateSlice), 0
 	}
 	r.dispatched += n

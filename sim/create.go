@@ -8,8 +8,11 @@ import (
 	"fleece/qmp"
 )
 
-// createTime is how long blockdev-create takes.
-const createTime = time.Millisecond
+// How long the I/O of blockdev-create takes.
+const (
+	createTimeImage = time.Millisecond
+	createTimeFile  = 100 * time.Microsecond
+)
 
 // createWork is the work of a create job: not known to block-job-* (§2.4).
 type createWork struct{}
@@ -21,8 +24,9 @@ func (w *createWork) setSpeed(int64)                   {}
 func (w *createWork) speed() int64                     { return 0 }
 func (w *createWork) progress() (current, total int64) { return 1, 1 }
 
-// blockdevCreate starts a create job. It runs at once but shows its outcome only
-// after the reply, and it never dismisses itself.
+// blockdevCreate starts a create job. It runs at once; what fails before any I/O has
+// failed before the reply, all else shows its outcome after it ({06}). The job never
+// dismisses itself.
 func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 	j, err := m.newJob(args.Get("job-id").S(), "create")
 	if err != nil {
@@ -30,9 +34,17 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 	}
 	j.work, j.autoDismiss = &createWork{}, false
 	j.begin()
-	options := args.Get("options")
+	failure := m.create(args.Get("options"))
+	if failure != nil && !failure.late {
+		j.end(failure.Desc)
+		return nil
+	}
+	took := createTimeImage
+	if args.Get("options").Get("driver").S() == "file" {
+		took = createTimeFile
+	}
 	m.p.Go("job-"+j.id, func() {
-		m.p.Sleep(createTime)
+		m.p.Sleep(took)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		// QEMU's main loop runs it between commands.
@@ -42,25 +54,45 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 		if j.completed || m.gone {
 			return
 		}
-		failure := ""
-		if err := m.create(options); err != nil {
-			failure = err.Desc
+		text := ""
+		if failure != nil {
+			text = failure.Desc
 		}
-		j.end(failure)
+		j.end(text)
 		m.commands.Signal()
 	})
 	return nil
 }
 
-func (m *Machine) create(options qmp.Value) *qmp.ReplyError {
+// createError is how a creation failed: late if I/O had begun.
+type createError struct {
+	*qmp.ReplyError
+	late bool
+}
+
+func early(err *qmp.ReplyError) *createError {
+	if err == nil {
+		return nil
+	}
+	return &createError{err, false}
+}
+
+func late(err *qmp.ReplyError) *createError {
+	if err == nil {
+		return nil
+	}
+	return &createError{err, true}
+}
+
+func (m *Machine) create(options qmp.Value) *createError {
 	switch options.Get("driver").S() {
 	case "file":
 		size, _ := options.Get("size").Int64()
-		return m.createFile(options.Get("filename").S(), size)
+		return early(m.createFile(options.Get("filename").S(), size))
 	case "qcow2":
 		return m.createQcow2(options)
 	}
-	return qmp.Generic("Driver does not support blockdev-create")
+	return early(qmp.Generic("Driver does not support blockdev-create"))
 }
 
 func (m *Machine) createFile(path string, size int64) *qmp.ReplyError {
@@ -78,7 +110,7 @@ func (m *Machine) createFile(path string, size int64) *qmp.ReplyError {
 	return nil
 }
 
-func (m *Machine) createQcow2(options qmp.Value) *qmp.ReplyError {
+func (m *Machine) createQcow2(options qmp.Value) *createError {
 	o := imageOptions{clusterSize: 64 << 10, version: 3}
 	o.size, _ = options.Get("size").Int64()
 	if n, ok := options.Get("cluster-size").Int64(); ok {
@@ -90,33 +122,38 @@ func (m *Machine) createQcow2(options qmp.Value) *qmp.ReplyError {
 	o.backingFile, o.backingFormat = options.Get("backing-file").S(), options.Get("backing-fmt").S()
 	o.hasExtendedL2 = options.Get("extended-l2").IsTrue()
 	o.lazyRefcounts = options.Get("lazy-refcounts").IsTrue()
-	if err := o.check(); err != nil {
-		return err
-	}
 	file, err := m.lookup(options.Get("file").S())
 	if ref := options.Get("file"); ref.Kind() == qmp.KindDict {
 		if file, err = m.open(ref, false); err == nil {
 			defer func() { _ = m.closeNode(file) }()
 		}
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = m.createConflict(file)
 	}
-	return m.createIn(file, o)
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		return early(err)
+	}
+	if err := o.checkSize(); err != nil {
+		return late(err)
+	}
+	return late(m.createIn(file, o))
+}
+
+// createConflict tells whether the new backend may write to the storage node.
+func (m *Machine) createConflict(file *node) *qmp.ReplyError {
+	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
+	defer e.drop()
+	return file.conflict()
 }
 
 // createIn writes the image while an unnamed backend holds the storage node.
 func (m *Machine) createIn(file *node, o imageOptions) *qmp.ReplyError {
 	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
-	defer func() {
-		owned := file.owned
-		file.owned = true // the caller closes it
-		_ = e.detach()
-		file.owned = owned
-	}()
-	if err := file.conflict(); err != nil {
-		return err
-	}
+	defer e.drop() // the caller closes the node
 	if err := createImage(file, o); err != nil {
 		return ioError("Could not write qcow2 header", err)
 	}

@@ -35,6 +35,37 @@ func (m *Machine) drain(n *node) drained {
 	return d
 }
 
+// drainTree opens a section over a node and all below it.
+func (m *Machine) drainTree(n *node) drained {
+	d := drained{m: m, local: true}
+	m.drains++
+	for _, j := range m.jobs {
+		if j.active() && j.blockJob && j.usesTree(n) {
+			d.hold(j)
+		}
+	}
+	for m.inflight > 0 || m.guestIO > 0 {
+		m.io.Wait()
+	}
+	for _, j := range d.jobs {
+		j.settlePause()
+	}
+	return d
+}
+
+// usesTree reports whether n or a node under it is below the job.
+func (j *job) usesTree(n *node) bool {
+	if j.uses(n) {
+		return true
+	}
+	for _, e := range n.children {
+		if j.usesTree(e.child) {
+			return true
+		}
+	}
+	return false
+}
+
 // hold adds a job to the section.
 func (d *drained) hold(j *job) {
 	j.pauseCount++

@@ -8,12 +8,17 @@ import (
 
 // export is an NBD export. What clients see of it is in nbdexport.go.
 type export struct {
-	id, name, description string
-	writable, depth       bool
-	size                  int64 // bytes, whole sectors (§6.2)
-	edge                  *edge
-	bitmaps               []*bitmap
-	gone                  bool
+	id, kind          string
+	name, description string
+	writable, depth   bool
+	size              int64 // bytes, whole sectors (§6.2)
+	edge              *edge
+	bitmaps           []*bitmap
+	// requests of clients are under way; closing tells that it goes when they
+	// have ended.
+	requests int
+	closing  bool
+	gone     bool
 }
 
 // exportCommand executes the NBD server's commands.
@@ -26,17 +31,66 @@ func (m *Machine) exportCommand(cmd qmp.Command) (done bool, err *qmp.ReplyError
 	case "block-export-add":
 		return true, m.exportAdd(cmd.Args)
 	case "block-export-del":
-		x := m.findExport(cmd.Args.Get("id").S())
-		if x == nil {
-			return true, qmp.Generic("Export '" + cmd.Args.Get("id").S() + "' is not found")
+		return true, m.exportRemove(cmd.Args.Get("id").S(), cmd.Args.Get("mode").S())
+	case "nbd-server-add":
+		return true, m.nbdAdd(cmd.Args)
+	case "nbd-server-remove":
+		name := cmd.Args.Get("name").S()
+		if x := m.findExport(name); x != nil && x.kind != "nbd" {
+			return true, qmp.Generic("Block export '" + name + "' is not an NBD export")
 		}
-		if cmd.Args.Get("mode").S() != "hard" && len(m.users(x)) > 0 {
-			return true, qmp.Generic("export '" + x.id + "' still in use")
-		}
-		m.exportDel(x)
-		return true, nil
+		return true, m.exportRemove(name, cmd.Args.Get("mode").S())
 	}
 	return false, nil
+}
+
+// nbdAdd is nbd-server-add: id and name are those of the device by default, and what
+// is read-only is not exported as writable (§6.2).
+func (m *Machine) nbdAdd(a qmp.Value) *qmp.ReplyError {
+	device := a.Get("device").S()
+	n, err := m.lookup(device)
+	if err != nil {
+		return err
+	}
+	name := a.Get("name").TextOr(device)
+	export := qmp.Dict(qmp.M("type", qmp.Str("nbd")), qmp.M("id", qmp.Str(name)), qmp.M("node-name", qmp.Str(n.name)),
+		qmp.M("name", qmp.Str(name)), qmp.M("description", a.Get("description")),
+		qmp.M("writable", qmp.Bool(a.Get("writable").IsTrue() && !n.readOnly)))
+	if bitmap := a.Get("bitmap"); bitmap.Present() {
+		export = export.With("bitmaps", qmp.List(bitmap))
+	}
+	return m.exportAdd(export)
+}
+
+// exportRemove is block-export-del. A safe one is refused while a client has the
+// export open; a hard one cuts the clients and returns, and the export goes when their
+// requests have ended ({41}).
+func (m *Machine) exportRemove(id, mode string) *qmp.ReplyError {
+	x := m.findExport(id)
+	switch {
+	case x == nil:
+		return qmp.Generic("Export '" + id + "' is not found")
+	case x.closing:
+		return qmp.Generic("Export '" + id + "' is already shutting down")
+	case len(m.users(x)) == 0:
+		m.exportDel(x)
+		return nil
+	case mode != "hard":
+		return qmp.Generic("export '" + id + "' still in use")
+	}
+	x.closing = true
+	for _, s := range m.users(x) {
+		_ = s.conn.Close()
+	}
+	m.afterReply = append(m.afterReply, func() { m.exportIdle(x) })
+	return nil
+}
+
+// exportIdle removes an export that is to go when nothing of it is under way.
+func (m *Machine) exportIdle(x *export) {
+	if x.closing && x.requests == 0 && !x.gone {
+		m.exportDel(x)
+	}
 }
 
 func (m *Machine) findExport(id string) *export {
@@ -63,8 +117,13 @@ func (m *Machine) exportAdd(a qmp.Value) *qmp.ReplyError {
 	case writable && n.readOnly:
 		return qmp.Generic("Cannot export read-only node as writable")
 	}
+	if thread, ok := a.Get("iothread").Text(); ok {
+		if o := m.object(thread); o == nil || o.kind != "iothread" {
+			return qmp.Generic("iothread \"" + thread + "\" not found")
+		}
+	}
 	x := &export{
-		id: id, name: a.Get("name").TextOr(nodeName), description: a.Get("description").S(),
+		id: id, kind: a.Get("type").S(), name: a.Get("name").TextOr(nodeName), description: a.Get("description").S(),
 		writable: writable, depth: a.Get("allocation-depth").IsTrue(),
 		size: (n.length() + sectorSize - 1) &^ (sectorSize - 1),
 	}
@@ -88,15 +147,21 @@ func (m *Machine) exportReady(x *export, n *node, a qmp.Value, writable bool) *q
 	if err := n.conflictBelow(); err != nil {
 		return err
 	}
+	if x.kind != "nbd" {
+		return m.exportOther(x)
+	}
+	x.edge.user.shared &^= permResize
 	const nameMax = 4096
 	switch {
 	case m.nbd == nil:
 		return qmp.Generic("NBD server not running")
 	case len(x.name) > nameMax:
 		return qmp.Generic("export name '" + x.name + "' too long")
+	case len(x.description) > nameMax:
+		return qmp.Generic("description '" + x.description + "' too long")
 	}
 	for _, o := range m.exports {
-		if o.name == x.name {
+		if o.name == x.name && o.kind == "nbd" {
 			return qmp.Generic("NBD server already has export named '" + x.name + "'")
 		}
 	}
@@ -106,6 +171,14 @@ func (m *Machine) exportReady(x *export, n *node, a qmp.Value, writable bool) *q
 			return err
 		}
 		x.bitmaps = append(x.bitmaps, b)
+	}
+	return nil
+}
+
+// exportOther makes an export that is none of NBD: only that it is there matters here.
+func (m *Machine) exportOther(x *export) *qmp.ReplyError {
+	if x.kind != "vhost-user-blk" {
+		return qmp.Generic("Exports of type '" + x.kind + "' are not simulated")
 	}
 	return nil
 }
@@ -162,13 +235,25 @@ func (m *Machine) deleteExports() {
 	}
 }
 
+// deleteNBD removes the exports of the server that stops.
+func (m *Machine) deleteNBD() {
+	for i := 0; i < len(m.exports); {
+		if x := m.exports[i]; x.kind == "nbd" {
+			m.exportDel(x)
+			i = 0
+			continue
+		}
+		i++
+	}
+}
+
 // queryExports shows the newest first.
 func (m *Machine) queryExports() qmp.Value {
 	var out []qmp.Value
 	for i := len(m.exports) - 1; i >= 0; i-- {
 		x := m.exports[i]
-		out = append(out, qmp.Dict(qmp.M("id", qmp.Str(x.id)), qmp.M("type", qmp.Str("nbd")),
-			qmp.M("node-name", qmp.Str(x.edge.child.name)), qmp.M("shutting-down", qmp.Bool(false))))
+		out = append(out, qmp.Dict(qmp.M("id", qmp.Str(x.id)), qmp.M("type", qmp.Str(x.kind)),
+			qmp.M("node-name", qmp.Str(x.edge.child.name)), qmp.M("shutting-down", qmp.Bool(x.closing))))
 	}
 	return qmp.List(out...)
 }

@@ -13,6 +13,60 @@ import (
 type filterDriver struct {
 	passDriver
 	copy *blockCopy
+	// breaks tells that a failed copy spoils the snapshot and not the guest's
+	// write (on-cbw-error=break-snapshot).
+	breaks bool
+	broken bool
+}
+
+// beforeWrite copies what a guest is about to overwrite.
+func (d *filterDriver) beforeWrite(off, n int64) error {
+	if d.broken {
+		return nil
+	}
+	err := d.copy.beforeWrite(off, n)
+	if err != nil && d.breaks {
+		d.broken = true
+		return nil
+	}
+	return err
+}
+
+// openCopyBeforeWrite opens a filter that the monitor made; the order of the checks is
+// cbw_open's.
+func (m *Machine) openCopyBeforeWrite(n *node) *qmp.ReplyError {
+	source, err := m.openChild(n, "file", "file")
+	if err != nil {
+		return err
+	}
+	target, err := m.openChild(n, "target", "target")
+	if err != nil {
+		return err
+	}
+	var bm *bitmap
+	if ref := n.options.Get("bitmap"); ref.Present() {
+		if _, bm, err = m.findBitmap(ref.Get("node").S(), ref.Get("name").S()); err != nil {
+			return err
+		}
+	}
+	d := &filterDriver{passDriver: passDriver{n}, breaks: n.options.Get("on-cbw-error").S() == "break-snapshot"}
+	d.copy = m.newBlockCopy(n, source, target, backupArgs{maxWorkers: copyWorkersDefault})
+	if bm != nil {
+		d.copy.bits.bits.clear()
+		d.copy.bits.mergeFrom(bm)
+	}
+	n.drv = d
+	m.insert(n)
+	return nil
+}
+
+// close gives the copy bitmap of a filter back that the monitor made.
+func (d *filterDriver) close() error {
+	d.copy.closed = true
+	if source := d.n.child("file"); source != nil {
+		source.bitmaps.release(d.copy.bits)
+	}
+	return nil
 }
 
 func (d *filterDriver) info() imageInfo {
@@ -30,9 +84,6 @@ func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.R
 		n.name = m.generateName()
 	} else if err := m.checkName(name); err != nil {
 		return nil, qmp.Generic(prefix + err.Desc)
-	}
-	if target.readOnly {
-		return nil, qmp.Generic(prefix + "Block node is read-only")
 	}
 	d := &filterDriver{passDriver: passDriver{n}}
 	n.drv = d

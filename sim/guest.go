@@ -60,6 +60,7 @@ func (m *Machine) guest(what, dev string, off, length int64, f func(*node) error
 	if d == nil || d.root == nil {
 		return fmt.Errorf("guest %s: no disk '%s'", what, dev)
 	}
+	m.throttle(d.root.child, length)
 	m.beginGuestIO()
 	defer m.endGuestIO()
 	n := d.root.child
@@ -100,29 +101,20 @@ func (m *Machine) guestWrite(n *node, off int64, data []byte) error {
 	})
 }
 
-// through takes a changing request down the filters to the node that does it.
+// through makes a changing request after every copy-before-write filter on its way
+// down has seen it.
 func (m *Machine) through(n *node, off, length int64, f func(*node) error) error {
-	var above []*node
-	for n.isFilter() {
-		above = append(above, n)
-		if err := n.drv.(*filterDriver).copy.beforeWrite(off, length); err != nil {
-			return err
+	for x := n; x != nil; x = x.filtered() {
+		if x.readOnly {
+			return syscall.EPERM
 		}
-		n = n.child("file")
-		if n == nil {
-			return syscall.ENOMEDIUM
+		if d := x.cow(); d != nil {
+			if err := d.beforeWrite(off, length); err != nil {
+				return err
+			}
 		}
 	}
-	if n.readOnly {
-		return syscall.EPERM
-	}
-	if err := f(n); err != nil {
-		return err
-	}
-	for _, filter := range above {
-		filter.bitmaps.dirty(off, length)
-	}
-	return nil
+	return f(n)
 }
 
 // flushDown flushes a node and what is below it.
@@ -131,7 +123,7 @@ func (n *node) flushDown() error {
 		return err
 	}
 	for _, e := range n.children {
-		if e.role == "file" {
+		if e.role == "file" || n.isFilter() && e.role == "backing" {
 			if err := e.child.flushDown(); err != nil {
 				return err
 			}

@@ -1,183 +1,148 @@
 package sim
 
 import (
-	"bytes"
-	"strconv"
 	"strings"
+
+	"fleece/qmp"
 )
 
-// humanCommand executes the monitor's human commands: qemu-io only, which is the
-// one way to write to a disk without a guest (§10). The reply is empty also when
-// the I/O failed; the result goes to stdout.
+// humanCommand executes the monitor's human commands that backup software uses:
+// qemu-io, which is the one way to write to a disk without a guest (§10), info, and
+// the run state. Lines end with CR LF.
 func (m *Machine) humanCommand(line string) string {
-	rest, ok := strings.CutPrefix(line, "qemu-io ")
-	if !ok {
-		name, _, _ := strings.Cut(line, " ")
+	name, rest, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
+	switch name {
+	case "":
+		return ""
+	case "qemu-io":
+		return m.qemuIOCommand(rest)
+	case "info":
+		return m.humanInfo(strings.TrimSpace(rest))
+	case "stop", "s":
+		m.stop()
+	case "cont", "c":
+		return humanError(m.cont())
+	case "system_reset":
+		m.reset()
+	case "system_powerdown":
+		m.emit("POWERDOWN", qmp.Value{})
+	case "drive_del":
+		return "Device '" + rest + "' not found\r\n"
+	case "commit":
+		return ""
+	default:
 		return "unknown command: '" + name + "'\r\n"
 	}
-	isDevice := false
-	if after, ok := strings.CutPrefix(rest, "-d "); ok {
-		isDevice, rest = true, after
-	}
-	target, command, _ := strings.Cut(rest, " ")
-	command = strings.Trim(command, `"`)
-	if isDevice {
-		return m.qemuIODevice(target, command)
-	}
-	return m.qemuIONode(target, command)
-}
-
-// qemuIODevice goes through the device's backend, and so through filters.
-func (m *Machine) qemuIODevice(name, command string) string {
-	d := m.backend(name)
-	if d == nil || d.root == nil {
-		if m.device(name) != nil {
-			return "Error: Device does not have a block device backend\r\n"
-		}
-		return "Error: Device '" + name + "' not found\r\n"
-	}
-	m.beginGuestIO()
-	m.qemuIO(d.root.child, command)
-	m.endGuestIO()
 	return ""
 }
 
-// backend finds a device by the path of its block backend (§10).
-func (m *Machine) backend(name string) *device {
+// humanError is how the human monitor shows an error of a command.
+func humanError(err *qmp.ReplyError) string {
+	if err == nil {
+		return ""
+	}
+	return "Error: " + err.Desc + "\r\n"
+}
+
+func (m *Machine) humanInfo(what string) string {
+	name, option, _ := strings.Cut(what, " ")
+	switch name {
+	case "status":
+		return m.infoStatus()
+	case "version":
+		v := &m.opts.Version
+		return itoa(v.Major) + "." + itoa(v.Minor) + "." + itoa(v.Micro) + v.Package + "\r\n"
+	case "name":
+		if m.guestName == "" {
+			return ""
+		}
+		return m.guestName + "\r\n"
+	case "uuid":
+		return m.guestUUID + "\r\n"
+	case "kvm":
+		return "kvm support: enabled\r\n"
+	case "block":
+		return m.infoBlock(option == "-n")
+	case "block-jobs":
+		return m.infoBlockJobs()
+	}
+	return "unknown command: 'info " + what + "'\r\n"
+}
+
+func (m *Machine) infoStatus() string {
+	switch m.state {
+	case stateRunning:
+		return "VM status: running\r\n"
+	case statePaused:
+		return "VM status: paused\r\n"
+	}
+	return "VM status: paused (" + string(m.state) + ")\r\n"
+}
+
+// infoBlock lists the devices, or the named nodes.
+func (m *Machine) infoBlock(nodes bool) string {
+	var out []string
+	if nodes {
+		for i := len(m.nodes) - 1; i >= 0; i-- {
+			out = append(out, m.nodes[i].info())
+		}
+		return strings.Join(out, "\r\n")
+	}
 	for _, d := range m.devices {
-		if name == d.qdev() || d.isVirtio() && name == d.id+"/virtio-backend" || !d.isVirtio() && name == d.id {
-			return d
+		switch {
+		case !d.isDisk():
+		case d.root == nil:
+			out = append(out, d.id+": [not inserted]\r\n    Attached to:      "+d.qdev()+"\r\n")
+		default:
+			out = append(out, d.info())
 		}
 	}
-	return nil
+	return strings.Join(out, "\r\n")
 }
 
-// qemuIONode opens a backend on a node for the time of the command; opening and
-// closing drain, which jobs above and below show (§5.6).
-func (m *Machine) qemuIONode(name, command string) string {
-	n, err := m.lookup(name)
-	if err != nil {
-		return "Error: " + err.Desc + "\r\n"
+func (d *device) info() string {
+	n := d.root.child
+	out := n.infoHead() + "    Attached to:      " + d.qdev() + "\r\n"
+	if d.ioStatus != "ok" {
+		out += "    I/O status:       " + d.ioStatus + "\r\n"
 	}
-	writes := !strings.HasPrefix(command, "read")
-	u := &user{label: "an unnamed block device", perm: permRead, shared: permAll}
-	if writes {
-		u.perm |= permWrite
-	}
-	d := m.drain(n)
-	d.end()
-	e := n.use("root", u)
-	result := ""
-	if err := n.conflictBelow(); err != nil {
-		result = "Error: " + err.Desc + "\r\n"
-	} else {
-		m.qemuIO(n, command)
-	}
-	owned := n.owned
-	n.owned = true // the backend does not take the node with it
-	_ = e.detach()
-	n.owned = owned
-	d = m.drain(n)
-	d.end()
-	return result
+	return out + n.infoTail()
 }
 
-// ioRequest is a parsed qemu-io command.
-type ioRequest struct {
-	verb    string
-	pattern byte
-	zero    bool
-	off, n  int64
+func (n *node) info() string { return n.infoHead() + n.infoTail() }
+
+func (n *node) infoHead() string {
+	readOnly := ""
+	if n.readOnly {
+		readOnly = ", read-only"
+	}
+	return n.name + ": " + n.filename() + " (" + n.kind + readOnly + ")\r\n"
 }
 
-const ioBytesMax = 1 << 31
-
-func parseIO(command string) (r ioRequest, ok bool) {
-	words := strings.Fields(command)
-	if len(words) == 0 {
-		return r, false
+func (n *node) infoTail() string {
+	out := "    Cache mode:       writeback\r\n"
+	if b := n.backing(); b != nil {
+		out += "    Backing file:     " + b.filename() + " (chain depth: " + itoa(n.depth()) + ")\r\n"
 	}
-	r.verb, r.pattern = words[0], 0xcd
-	words = words[1:]
-	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
-		switch words[0] {
-		case "-P":
-			if len(words) < 2 {
-				return r, false
-			}
-			p, err := strconv.ParseUint(words[1], 0, 8)
-			if err != nil {
-				return r, false
-			}
-			r.pattern = byte(p)
-			words = words[1:]
-		case "-z":
-			r.zero = true
+	if zeroes := n.options.Get("detect-zeroes").TextOr("off"); zeroes != "off" {
+		out += "    Detect zeroes:    " + zeroes + "\r\n"
+	}
+	return out
+}
+
+func (m *Machine) infoBlockJobs() string {
+	out := ""
+	for i := len(m.jobs) - 1; i >= 0; i-- {
+		j := m.jobs[i]
+		if !j.blockJob {
+			continue
 		}
-		words = words[1:]
+		current, total := j.work.progress()
+		out += "Type " + j.kind + ", device " + j.id + ": Completed " + itoa(current) + " of " + itoa(total) +
+			" bytes, speed limit " + itoa(j.work.speed()) + " bytes/s\r\n"
 	}
-	if len(words) != 2 {
-		return r, r.verb == "flush"
+	if out == "" {
+		return "No active jobs\r\n"
 	}
-	off, ok1 := parseSize(words[0])
-	n, ok2 := parseSize(words[1])
-	r.off, r.n = off, n
-	return r, ok1 && ok2 && n <= ioBytesMax
-}
-
-func parseSize(s string) (int64, bool) {
-	shift := uint(0)
-	if s != "" {
-		switch s[len(s)-1] {
-		case 'k', 'K':
-			shift = 10
-		case 'm', 'M':
-			shift = 20
-		case 'g', 'G':
-			shift = 30
-		}
-	}
-	if shift > 0 {
-		s = s[:len(s)-1]
-	}
-	n, err := strconv.ParseInt(s, 0, 64)
-	return n << shift, err == nil && n >= 0
-}
-
-// qemuIO does the request and prints what qemu-io prints.
-func (m *Machine) qemuIO(n *node, command string) {
-	r, ok := parseIO(command)
-	if !ok || r.off+r.n > n.length() {
-		m.print("Invalid argument: " + command)
-		return
-	}
-	err := m.doIO(n, r)
-	switch {
-	case err != nil:
-		m.print(r.verb + " failed: " + errText(err))
-	case r.verb != "flush":
-		m.print(r.verb + " " + itoa(r.n) + "/" + itoa(r.n) + " bytes at offset " + itoa(r.off))
-	}
-}
-
-func (m *Machine) doIO(n *node, r ioRequest) error {
-	switch {
-	case r.verb == "flush":
-		return n.flushDown()
-	case r.verb == "discard":
-		return m.guestDiscard(n, r.off, r.n)
-	case r.verb == "write" && r.zero:
-		return m.through(n, r.off, r.n, func(n *node) error { return n.zero(r.off, r.n) })
-	case r.verb == "write":
-		return m.guestWrite(n, r.off, bytes.Repeat([]byte{r.pattern}, int(r.n)))
-	case r.verb == "read":
-		p := make([]byte, r.n)
-		if err := n.readFull(p, r.off); err != nil {
-			return err
-		}
-		if strings.Contains(r.verb, "-P") && len(bytes.TrimLeft(p, string(r.pattern))) > 0 {
-			m.print("Pattern verification failed at offset " + itoa(r.off))
-		}
-	}
-	return nil
+	return out
 }

@@ -30,7 +30,13 @@ func (o *imageOptions) check() *qmp.ReplyError {
 		return qmp.Generic("Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)")
 	case o.backingFile == "" && o.backingFormat != "":
 		return qmp.Generic("Backing format cannot be used without backing file")
-	case o.l1Bytes() > qcow2L1BytesMax:
+	}
+	return nil
+}
+
+// checkSize gives the error that QEMU meets when the image is there and grows.
+func (o *imageOptions) checkSize() *qmp.ReplyError {
+	if o.l1Bytes() > qcow2L1BytesMax {
 		return qmp.Generic("Could not resize image: Failed to grow the L1 table: File too large")
 	}
 	return nil

@@ -64,6 +64,12 @@ func (j *job) refuse(verb string, allowed bool) *qmp.ReplyError {
 	return qmp.Generic("Job '" + j.id + "' in state '" + string(j.status) + "' cannot accept command verb '" + verb + "'")
 }
 
+// busy is what query-block-jobs shows: whether the job's coroutine runs. A backup's
+// only waits for its copies, so that nobody ever sees it.
+func (j *job) busy() bool {
+	return j.kind != "backup" && !j.work.idle()
+}
+
 // alive covers created, running and paused.
 func (j *job) alive() bool {
 	return j.status == jobCreated || j.status == jobRunning || j.status == jobPaused

@@ -11,6 +11,9 @@ import (
 	"fleece/rt"
 )
 
+// uuidNone is what a machine without a UUID shows.
+const uuidNone = "00000000-0000-0000-0000-000000000000"
+
 // sectorSize is the unit of guest I/O.
 const sectorSize = 512
 
@@ -26,6 +29,8 @@ const (
 
 // Options of a machine.
 type Options struct {
+	// Version is Version72 by default.
+	Version Version
 	// Crash is CrashAnswers by default.
 	Crash Crash
 	// Schema checks arguments. It is immutable and may be shared; the default
@@ -55,40 +60,26 @@ type Machine struct {
 	executing bool
 
 	// All below is protected by mu.
-	nodes    []*node // oldest first
-	devices  []*device
-	jobs     []*job // oldest first
-	exports  []*export
-	nbd      *nbdServer // nil if none runs
-	monitors []*Monitor
-	state    runState
-	drains   int // nested drained sections over the whole graph
-	inflight int // chunks of jobs
-	guestIO  int // requests of devices
-	nodeIDs  int // counter of generated node names
-	gone     bool
+	nodes                []*node // oldest first
+	devices              []*device
+	unnamed              int // devices without an id so far
+	objects              []object
+	guestName, guestUUID string
+	migration            migration
+	afterReply           []func() // what comes after the reply of the command that runs
+	jobs                 []*job   // oldest first
+	exports              []*export
+	nbd                  *nbdServer // nil if none runs
+	monitors             []*Monitor
+	state                runState
+	drains               int // nested drained sections over the whole graph
+	inflight             int // chunks of jobs
+	guestIO              int // requests of devices
+	nodeIDs              int // counter of generated node names
+	gone                 bool
 	// Memory that is used again: for readFull, for loading metadata, for chunks.
 	full, meta, chunks reader
 	images             imageMemory
-}
-
-// runState is QEMU's RunState as far as a machine without a guest gets.
-type runState string
-
-const (
-	stateRunning   runState = "running"
-	statePrelaunch runState = "prelaunch"
-	statePaused    runState = "paused"
-	stateIOError   runState = "io-error"
-)
-
-// device is a disk's frontend.
-type device struct {
-	id       string
-	driver   string
-	root     *edge // nil for an empty drive
-	user     *user
-	ioStatus string
 }
 
 // ErrGone is returned for I/O of a machine that has quit.
@@ -97,7 +88,7 @@ var ErrGone = errors.New("machine has quit")
 // New builds the machine that spec describes. Errors are what the real binary
 // prints before it exits.
 func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, error) {
-	m := &Machine{p: p, host: h, opts: opts, schema: opts.Schema, state: stateRunning}
+	m := &Machine{p: p, host: h, opts: opts, schema: opts.Schema, state: stateRunning, guestUUID: spec.UUID}
 	if m.schema == nil {
 		s, err := qmp.LoadSchema()
 		if err != nil {
@@ -105,8 +96,14 @@ func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, 
 		}
 		m.schema = s
 	}
+	if m.opts.Version.Major == 0 {
+		m.opts.Version = Version72()
+	}
 	if m.opts.ChunkTime == 0 {
 		m.opts.ChunkTime = chunkTimeDefault
+	}
+	if m.guestUUID == "" {
+		m.guestUUID = uuidNone
 	}
 	if spec.Paused {
 		m.state = statePrelaunch
@@ -135,48 +132,14 @@ func (m *Machine) build(spec machine.Spec) error {
 		}
 	}
 	for i := range spec.Devices {
-		if err := m.addDevice(&spec.Devices[i]); err != nil {
+		model, _ := modelOf(spec.Devices[i].Driver)
+		if err := m.addDevice(specOfDevice(&spec.Devices[i]), model); err != nil {
 			return fmt.Errorf("qemu-system-x86_64: -device %s,drive=%s,id=%s: %s",
 				spec.Devices[i].Driver, spec.Devices[i].Drive, spec.Devices[i].ID, err.Desc)
 		}
 	}
 	return nil
 }
-
-// addDevice attaches a disk's frontend. Reads, unchanged writes and resizes are
-// shared; a second writer is not (§2.2).
-func (m *Machine) addDevice(s *machine.Device) *qmp.ReplyError {
-	d := &device{id: s.ID, driver: s.Driver, ioStatus: "ok"}
-	m.devices = append(m.devices, d)
-	if s.Drive == "" {
-		return nil
-	}
-	n := m.node(s.Drive)
-	if n == nil {
-		return qmp.Generic("Property 'virtio-blk-device.drive' can't find value '" + s.Drive + "'")
-	}
-	d.user = &user{
-		label: "block device '" + d.qdev() + "'", graphName: d.qdev(),
-		perm: permRead | permWrite, shared: permReadShare | permResize,
-	}
-	if s.ReadOnly {
-		d.user.perm = permRead
-	} else if n.readOnly {
-		return qmp.Generic("Block node is read-only")
-	}
-	d.root = n.use("root", d.user)
-	return n.conflictBelow()
-}
-
-// qdev is the path that query-block shows (§2.8).
-func (d *device) qdev() string {
-	if d.isVirtio() {
-		return "/machine/peripheral/" + d.id + "/virtio-backend"
-	}
-	return d.id
-}
-
-func (d *device) isVirtio() bool { return len(d.driver) >= 10 && d.driver[:10] == "virtio-blk" }
 
 // Process is the process that the machine runs in.
 func (m *Machine) Process() rt.Process { return m.p }

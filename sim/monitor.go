@@ -32,19 +32,6 @@ func (mon *Monitor) Close() {
 	m.mu.Unlock()
 }
 
-// greetingOOB is the capability that socket chardevs offer (§1.1).
-const greetingOOB = "oob"
-
-// Greeting is the first message of a session.
-func (m *Machine) Greeting() qmp.Value {
-	return qmp.Greeting{
-		Major: 7, Minor: 2, Micro: 22, Package: versionPackage,
-		Capabilities: []string{greetingOOB},
-	}.Message()
-}
-
-const versionPackage = "Debian 1:7.2+dfsg-7+deb12u18+b3"
-
 // Handle executes one request and sends its reply. Commands of all monitors run
 // one at a time (§1.1). It returns when the reply is sent.
 func (mon *Monitor) Handle(message qmp.Value) {
@@ -89,6 +76,7 @@ func (mon *Monitor) execute(message qmp.Value) {
 		return
 	}
 	mon.send(qmp.Return(result, r.ID))
+	mon.m.runAfterReply()
 	if mon.m.gone {
 		mon.m.hangUp()
 	}
@@ -150,5 +138,14 @@ func (m *Machine) Terminate() {
 func (m *Machine) hangUp() {
 	for _, mon := range m.monitors {
 		mon.send(qmp.Value{})
+	}
+}
+
+// runAfterReply does what a command leaves to the main loop.
+func (m *Machine) runAfterReply() {
+	for len(m.afterReply) > 0 {
+		f := m.afterReply[0]
+		m.afterReply = m.afterReply[1:]
+		f()
 	}
 }

@@ -38,9 +38,15 @@ func (d *exportDisk) Contexts() []nbd.Context {
 
 // request runs one request. An export that has gone serves nothing: its clients
 // were cut.
-func (d *exportDisk) request(f func(n *node) error) error {
+func (d *exportDisk) request(n int64, f func(n *node) error) error {
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
+	d.x.requests++
+	defer func() {
+		d.x.requests--
+		d.m.exportIdle(d.x)
+	}()
+	d.m.throttle(d.x.edge.child, n)
 	d.m.beginGuestIO()
 	defer d.m.endGuestIO()
 	if d.x.gone || d.m.gone {
@@ -51,12 +57,12 @@ func (d *exportDisk) request(f func(n *node) error) error {
 
 // ReadAt fills p.
 func (d *exportDisk) ReadAt(p []byte, off int64) error {
-	return d.request(func(n *node) error { return n.readFull(p, off) })
+	return d.request(int64(len(p)), func(n *node) error { return n.readFull(p, off) })
 }
 
 // Status tells one run of a context.
 func (d *exportDisk) Status(context uint32, off, n int64) (state uint32, length int64, err error) {
-	err = d.request(func(x *node) error {
+	err = d.request(0, func(x *node) error {
 		switch context {
 		case nbd.ContextBaseAllocation:
 			state, length, err = x.allocation(off, n)
@@ -137,23 +143,23 @@ func (d *exportDisk) Cache(_, _ int64) error { return nil }
 
 // Flush makes the metadata reach the file.
 func (d *exportDisk) Flush() error {
-	return d.request(func(n *node) error { return n.flushDown() })
+	return d.request(0, func(n *node) error { return n.flushDown() })
 }
 
 // WriteAt, WriteZeroes and Trim go through the filters, and into bitmaps, as a
 // device's requests do.
 func (d *exportDisk) WriteAt(p []byte, off int64) error {
-	return d.request(func(n *node) error { return d.m.guestWrite(n, off, p) })
+	return d.request(int64(len(p)), func(n *node) error { return d.m.guestWrite(n, off, p) })
 }
 
 // WriteZeroes stores zeroes.
 func (d *exportDisk) WriteZeroes(off, n int64, _, _ bool) error {
-	return d.request(func(x *node) error {
+	return d.request(n, func(x *node) error {
 		return d.m.through(x, off, n, func(x *node) error { return x.zero(off, n) })
 	})
 }
 
 // Trim discards, where the node passes discards on.
 func (d *exportDisk) Trim(off, n int64) error {
-	return d.request(func(x *node) error { return d.m.guestDiscard(x, off, n) })
+	return d.request(n, func(x *node) error { return d.m.guestDiscard(x, off, n) })
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fleece/host"
@@ -51,11 +52,26 @@ func (m *Machine) nbdStart(a qmp.Value) *qmp.ReplyError {
 	}
 	if id, ok := a.Get("tls-creds").Text(); ok {
 		s.close()
-		return qmp.Generic("No TLS credentials with id '" + id + "'")
+		return m.wrongCredentials(id)
 	}
 	m.nbd = s
 	m.p.Go("nbd-accept", s.accept)
 	return nil
+}
+
+// wrongCredentials is what is wrong with the credentials of a server: TLS itself is not
+// simulated.
+func (m *Machine) wrongCredentials(id string) *qmp.ReplyError {
+	o := m.object(id)
+	switch {
+	case o == nil:
+		return qmp.Generic("No TLS credentials with id '" + id + "'")
+	case !strings.HasPrefix(o.kind, "tls-creds-"):
+		return qmp.Generic("Object with id '" + id + "' is not TLS credentials")
+	case o.endpoint != "server":
+		return qmp.Generic("Expected TLS credentials for a server endpoint")
+	}
+	return qmp.Generic("TLS is not simulated")
 }
 
 // listen binds the address of a SocketAddressLegacy.
@@ -130,13 +146,14 @@ func (m *Machine) nbdStop() *qmp.ReplyError {
 		return qmp.Generic("NBD server not running")
 	}
 	if m.opts.Crash == CrashDies && slices.ContainsFunc(s.sessions, func(x *nbdSession) bool { return x.export == nil }) {
+		m.deleteNBD()
 		for {
 			s.changed.Wait() // executing stays set: no command is served any more
 		}
 	}
 	s.end()
 	s.close()
-	m.deleteExports()
+	m.deleteNBD()
 	m.nbd = nil
 	return nil
 }

@@ -54,6 +54,9 @@ type node struct {
 	options  qmp.Value // as given to blockdev-add
 	one      [1]segment
 	closed   bool
+	// inactive is set when a migration has handed the image over.
+	inactive  bool
+	threshold int64 // of block-set-write-threshold; 0 is none
 	// filename, for the storage drivers
 	path string
 }
@@ -118,6 +121,22 @@ func (e *edge) detach() error {
 		return c.m.closeNode(c)
 	}
 	return nil
+}
+
+// unlink takes the edge away and leaves the child open.
+func (e *edge) unlink() {
+	if e.parent != nil {
+		e.parent.children = slices.DeleteFunc(e.parent.children, func(x *edge) bool { return x == e })
+	}
+	e.child.parents = slices.DeleteFunc(e.child.parents, func(x *edge) bool { return x == e })
+}
+
+// drop detaches the edge of a short-lived user, which does not take the node with it.
+func (e *edge) drop() {
+	owned := e.child.owned
+	e.child.owned = true
+	_ = e.detach()
+	e.child.owned = owned
 }
 
 // moveTo lets the edge point to another child.
@@ -215,8 +234,33 @@ func (n *node) image() *image {
 // clusterSize is the granule of the format, 0 if it has none (§3.2).
 func (n *node) clusterSize() int64 { return n.drv.info().clusterSize }
 
-// isFilter reports whether the node only passes its file child on.
-func (n *node) isFilter() bool { return n.kind == "copy-before-write" }
+// isFilter reports whether the node only passes its file child on
+// (BlockDriver.is_filter).
+func (n *node) isFilter() bool {
+	switch n.kind {
+	case "copy-before-write", "throttle", "blkdebug", "copy-on-read", "mirror_top", "commit_top", "preallocate":
+		return true
+	}
+	return false
+}
+
+// filtered is the child that a node passes requests on to at the same offset: that of
+// a filter and of raw. It is nil for others.
+func (n *node) filtered() *node {
+	switch {
+	case n.kind == "mirror_top", n.kind == "commit_top":
+		return n.child("backing")
+	case n.kind == "raw", n.isFilter():
+		return n.child("file")
+	}
+	return nil
+}
+
+// cow is the driver of a copy-before-write node, or nil.
+func (n *node) cow() *filterDriver {
+	d, _ := n.drv.(*filterDriver)
+	return d
+}
 
 // ioError is a message with strerror's text, as QEMU puts it behind a colon.
 func ioError(what string, err error) *qmp.ReplyError {

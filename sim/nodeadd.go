@@ -106,6 +106,10 @@ func (m *Machine) openDriver(n *node) *qmp.ReplyError {
 		return m.openPass(n, "file", func() driver { return &passDriver{n} })
 	case "null-co", "null-aio":
 		return m.openNull(n)
+	case "throttle":
+		return m.openThrottle(n)
+	case "copy-before-write":
+		return m.openCopyBeforeWrite(n)
 	case "blkdebug":
 		return m.openDebug(n)
 	}
@@ -172,12 +176,8 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 }
 
 func (m *Machine) openPass(n *node, option string, drv func() driver) *qmp.ReplyError {
-	c, err := m.openChild(n, "file", option)
-	if err != nil {
+	if _, err := m.openChild(n, "file", option); err != nil {
 		return err
-	}
-	if c.readOnly && !n.readOnly {
-		return qmp.Generic("Block node is read-only")
 	}
 	n.drv = drv()
 	m.insert(n)

@@ -95,11 +95,12 @@ func (n *node) forgetStored(name string) error {
 	if k < 0 {
 		return nil
 	}
-	img.dropContent(&img.stored[k])
+	gone := img.stored[k]
 	img.stored = append(img.stored[:k:k], img.stored[k+1:]...)
 	if err := img.writeDirectory(); err != nil {
 		return err
 	}
+	img.dropContent(&gone) // after the new directory has taken its place ({13})
 	return img.flush()
 }
 

@@ -31,7 +31,7 @@ func (m *Machine) blockdevDel(args qmp.Value) *qmp.ReplyError {
 		return qmp.Generic("Failed to find node with node-name='" + name + "'")
 	}
 	for _, e := range n.parents {
-		if e.user != nil && e.user.job == nil || n.isFilter() {
+		if e.user != nil && e.user.job == nil {
 			return qmp.Generic("Node " + name + " is in use")
 		}
 	}

@@ -22,7 +22,11 @@ import (
 //     a job that had no work may not, nor one that a verb brought about.
 //  6. of two jobs that end independently, either may be first; of two jobs of a
 //     group, either may be the first to wait for the other.
-//  7. the graph's numbers and the order of its lists: they name the same edges.
+//  7. resets of the guest's own making: they are its firmware's.
+//  8. the figures of a migration: they are about the guest's memory.
+//  9. a query of jobs may meet a job that copies one chunk earlier or later than the
+//     recording: what the query before it or after it was told will do.
+//  10. the graph's numbers and the order of its lists: they name the same edges.
 
 // names numbers the generated node names of one side.
 type names struct{ seen []string }
@@ -39,10 +43,13 @@ func (n *names) normalise(command qmp.Value, answers []qmp.Value) []string {
 		ends = isWaiting
 	}
 	answers = orderEnds(answers, ends)
-	out := make([]string, len(answers))
-	for i, a := range answers {
+	out := make([]string, 0, len(answers))
+	for _, a := range answers {
+		if a.Get("event").S() == "RESET" && a.Get("data").Get("guest").IsTrue() {
+			continue
+		}
 		text := canonical(a)
-		out[i] = generated.ReplaceAllStringFunc(text, n.number)
+		out = append(out, generated.ReplaceAllStringFunc(text, n.number))
 	}
 	return out
 }
@@ -133,6 +140,9 @@ func strip(v any) any {
 	case map[string]any:
 		delete(v, "timestamp")
 		delete(v, "actual-size")
+		for _, figure := range []string{"ram", "setup-time", "total-time", "downtime"} {
+			delete(v, figure)
+		}
 		for _, x := range v {
 			strip(x)
 		}
@@ -144,7 +154,7 @@ func strip(v any) any {
 	return v
 }
 
-// graph is normalisation 7.
+// graph is normalisation 10.
 func graph(g qmp.Value) string {
 	name := func(id qmp.Value) string {
 		for _, n := range g.Get("nodes").Items() {

@@ -49,12 +49,15 @@ func (e *edge) perms() (perm, shared permSet) {
 		return e.user.perm, e.user.shared
 	}
 	n := e.parent
+	if n.inactive {
+		return 0, permAll
+	}
 	perm, shared = n.cumulative()
 	switch {
-	case n.isFilter() && e.role == "target":
+	case n.cow() != nil && e.role == "target":
 		// Shares write: the guest's disk may be in the target's backing chain.
 		return permWrite, permAll &^ permResize
-	case n.isFilter():
+	case n.cow() != nil:
 		if perm&permWrite != 0 {
 			perm |= permRead
 		}
@@ -120,6 +123,9 @@ func (n *node) conflict() *qmp.ReplyError {
 func (n *node) conflictBelow() *qmp.ReplyError {
 	if err := n.conflict(); err != nil {
 		return err
+	}
+	if perm, _ := n.cumulative(); n.readOnly && perm&permWrite != 0 {
+		return qmp.Generic("Block node is read-only")
 	}
 	if n.isStorage() {
 		return n.lockConflict()

@@ -5,12 +5,6 @@ import "fleece/qmp"
 // queryCommand executes what only looks.
 func (m *Machine) queryCommand(cmd qmp.Command) (v qmp.Value, done bool, err *qmp.ReplyError) {
 	switch cmd.Name {
-	case "query-version":
-		return m.Greeting().Get("QMP").Get("version"), true, nil
-	case "query-status":
-		return m.queryStatus(), true, nil
-	case "query-commands":
-		return m.queryCommands(), true, nil
 	case "query-named-block-nodes":
 		return m.queryNodes(cmd.Args.Get("flat").IsTrue()), true, nil
 	case "query-block":
@@ -31,21 +25,6 @@ func (m *Machine) queryCommand(cmd qmp.Command) (v qmp.Value, done bool, err *qm
 		return qmp.Dict(qmp.M("sha256", qmp.Str(b.sha256()))), true, nil
 	}
 	return qmp.Value{}, false, nil
-}
-
-func (m *Machine) queryStatus() qmp.Value {
-	return qmp.Dict(qmp.M("status", qmp.Str(string(m.state))), qmp.M("singlestep", qmp.Bool(false)),
-		qmp.M("running", qmp.Bool(m.state == stateRunning)))
-}
-
-// queryCommands lists what the simulator executes, not all that the schema has.
-func (m *Machine) queryCommands() qmp.Value {
-	names := m.schema.Commands()
-	out := make([]qmp.Value, len(names))
-	for i, name := range names {
-		out[i] = qmp.Dict(qmp.M("name", qmp.Str(name)))
-	}
-	return qmp.List(out...)
 }
 
 // queryJobs shows the newest first (§5.2).
@@ -79,7 +58,7 @@ func (m *Machine) queryBlockJobs() qmp.Value {
 		current, total := j.work.progress()
 		out = append(out, qmp.Dict(
 			qmp.M("type", qmp.Str(j.kind)), qmp.M("device", qmp.Str(j.id)), qmp.M("len", qmp.Int(total)),
-			qmp.M("offset", qmp.Int(current)), qmp.M("busy", qmp.Bool(j.active() && !j.work.idle())),
+			qmp.M("offset", qmp.Int(current)), qmp.M("busy", qmp.Bool(j.active() && j.busy())),
 			qmp.M("paused", qmp.Bool(j.pauseCount > 0)), qmp.M("speed", qmp.Int(j.work.speed())),
 			qmp.M("io-status", qmp.Str(j.ioStatus)), qmp.M("ready", qmp.Bool(false)),
 			qmp.M("status", qmp.Str(string(j.status))), qmp.M("auto-finalize", qmp.Bool(j.autoFinalize)),
@@ -93,9 +72,12 @@ func (m *Machine) queryBlockJobs() qmp.Value {
 func (m *Machine) queryBlock() qmp.Value {
 	var out []qmp.Value
 	for _, d := range m.devices {
+		if !d.isDisk() {
+			continue
+		}
 		var inserted qmp.Value
 		if d.root != nil {
-			inserted = d.root.child.query(false)
+			inserted = d.root.child.queryUnder(d)
 		}
 		out = append(out, qmp.Dict(
 			qmp.M("io-status", qmp.Str(d.ioStatus)), qmp.M("device", qmp.Str("")), qmp.M("locked", qmp.Bool(false)),

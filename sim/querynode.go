@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"bytes"
-
-	"fleece/qmp"
-)
+import "fleece/qmp"
 
 // queryNodes is query-named-block-nodes, newest first.
 func (m *Machine) queryNodes(flat bool) qmp.Value {
@@ -15,9 +11,20 @@ func (m *Machine) queryNodes(flat bool) qmp.Value {
 	return qmp.List(out...)
 }
 
+// queryUnder is the node as a device's medium: with the device's throttling.
+func (n *node) queryUnder(d *device) qmp.Value {
+	v := n.describe(false, d.limits)
+	if d.group != "" {
+		v = v.With("group", qmp.Str(d.group))
+	}
+	return v
+}
+
 // query is BlockDeviceInfo. flat leaves the backing chain out, and its depth with
 // it (§2.8).
-func (n *node) query(flat bool) qmp.Value {
+func (n *node) query(flat bool) qmp.Value { return n.describe(flat, throttleLimits{}) }
+
+func (n *node) describe(flat bool, l throttleLimits) qmp.Value {
 	file := qmp.Str(n.filename())
 	depth := int64(0)
 	if !flat {
@@ -27,14 +34,14 @@ func (n *node) query(flat bool) qmp.Value {
 	if b := n.backing(); b != nil {
 		backingFile = qmp.Str(b.filename())
 	}
-	zero := qmp.Int(0)
 	return qmp.Dict(
 		qmp.M("node-name", qmp.Str(n.name)), qmp.M("drv", qmp.Str(n.kind)), qmp.M("file", file),
 		qmp.M("ro", qmp.Bool(n.readOnly)), qmp.M("encrypted", qmp.Bool(false)),
-		qmp.M("detect_zeroes", qmp.Str("off")), qmp.M("write_threshold", zero),
-		qmp.M("bps", zero), qmp.M("bps_rd", zero), qmp.M("bps_wr", zero),
-		qmp.M("iops", zero), qmp.M("iops_rd", zero), qmp.M("iops_wr", zero),
-		qmp.M("cache", qmp.Dict(qmp.M("no-flush", qmp.Bool(false)), qmp.M("direct", qmp.Bool(false)), qmp.M("writeback", qmp.Bool(true)))),
+		qmp.M("detect_zeroes", qmp.Str(n.options.Get("detect-zeroes").TextOr("off"))),
+		qmp.M("write_threshold", qmp.Int(n.threshold)),
+		qmp.M("bps", qmp.Int(l.bps)), qmp.M("bps_rd", qmp.Int(l.bpsRead)), qmp.M("bps_wr", qmp.Int(l.bpsWrite)),
+		qmp.M("iops", qmp.Int(l.iops)), qmp.M("iops_rd", qmp.Int(l.iopsRead)), qmp.M("iops_wr", qmp.Int(l.iopsWrite)),
+		qmp.M("cache", n.queryCache()),
 		qmp.M("backing_file_depth", qmp.Int(depth)), qmp.M("backing_file", backingFile),
 		qmp.M("dirty-bitmaps", n.bitmaps.query()),
 		qmp.M("image", n.queryImage(file, flat)))
@@ -44,9 +51,16 @@ func (n *node) query(flat bool) qmp.Value {
 // what a filter filters.
 func (n *node) below() *node {
 	if n.isFilter() {
-		return n.child("file")
+		return n.filtered()
 	}
 	return n.backing()
+}
+
+// queryCache is what the options say of the host's cache.
+func (n *node) queryCache() qmp.Value {
+	cache := n.options.Get("cache")
+	return qmp.Dict(qmp.M("no-flush", qmp.Bool(cache.Get("no-flush").IsTrue())),
+		qmp.M("direct", qmp.Bool(cache.Get("direct").IsTrue())), qmp.M("writeback", qmp.Bool(true)))
 }
 
 func (n *node) depth() (depth int64) {
@@ -72,8 +86,6 @@ func (n *node) queryImage(file qmp.Value, flat bool) qmp.Value {
 	if img := n.image(); img != nil && img.backingFile != "" {
 		name, format = qmp.Str(img.backingFile), optional(img.backingFormat)
 		full = qmp.Str(backingPath(n.filename(), img.backingFile))
-	} else if b := n.backing(); b != nil {
-		name, full = qmp.Str(b.filename()), qmp.Str(b.filename())
 	}
 	return qmp.Dict(
 		qmp.M("backing-image", below),
@@ -82,61 +94,4 @@ func (n *node) queryImage(file qmp.Value, flat bool) qmp.Value {
 		qmp.M("cluster-size", cluster), qmp.M("format-specific", info.specific),
 		qmp.M("backing-filename", name), qmp.M("full-backing-filename", full),
 		qmp.M("backing-filename-format", format))
-}
-
-// filename is what QEMU shows for a node: the plain path where the options say no
-// more than it, and else a json: pseudo name.
-func (n *node) filename() string {
-	switch n.kind {
-	case "file", "host_device":
-		return n.path
-	case "copy-before-write":
-		return n.child("file").filename()
-	}
-	if file := n.child("file"); file != nil && n.plainName(file) {
-		return file.filename()
-	}
-	var out bytes.Buffer
-	out.WriteString("json:")
-	n.writeOptions(&out)
-	return out.String()
-}
-
-// plainName reports whether the storage's name alone leads to this node.
-func (n *node) plainName(file *node) bool {
-	if !file.isStorage() || n.kind == "blkdebug" {
-		return false
-	}
-	img, backing := n.image(), n.backing()
-	if img == nil || backing == nil {
-		return true
-	}
-	return img.backingFile != "" && backingPath(file.path, img.backingFile) == backing.filename()
-}
-
-// writeOptions writes the options with their names sorted, as QEMU prints them.
-func (n *node) writeOptions(out *bytes.Buffer) {
-	out.WriteByte('{')
-	if b := n.backing(); b != nil {
-		out.WriteString(`"backing": `)
-		b.writeOptions(out)
-		out.WriteString(", ")
-	}
-	out.WriteString(`"driver": "` + n.kind + `"`)
-	if file := n.child("file"); file != nil {
-		role := "file"
-		if n.kind == "blkdebug" {
-			role = "image"
-		}
-		out.WriteString(`, "` + role + `": `)
-		file.writeOptions(out)
-	}
-	if n.isStorage() {
-		out.WriteString(`, "filename": ` + qmp.Str(n.path).String())
-	}
-	if v := n.options.Get("size"); v.Present() && n.kind == "null-co" {
-		size, _ := v.Int64()
-		out.WriteString(`, "size": ` + itoa(size))
-	}
-	out.WriteByte('}')
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"fleece/qmp"
 )
 
@@ -32,114 +34,221 @@ func (n *node) makeWritable() error {
 	return n.markInUse()
 }
 
-// blockdevReopen changes options of open nodes. The whole set of options must be
-// given; what is changed are read-only and backing (§2.7).
+// reopening is one node of a blockdev-reopen: what it will be, and what it was.
+type reopening struct {
+	n        *node
+	options  qmp.Value
+	readOnly bool
+	section  drained
+	moves    []childMove
+}
+
+// childMove is a change of a child; either node may be nil.
+type childMove struct {
+	role     string
+	old, new *node
+}
+
+// blockdevReopen changes options of open nodes: all of them, or on an error none. The
+// whole set of options must be given; what is left out falls back to its default
+// (§2.7).
 func (m *Machine) blockdevReopen(args qmp.Value) *qmp.ReplyError {
 	list := args.Get("options").Items()
 	if len(list) == 0 {
 		// The real binary fails an assertion (§11, {90}).
 		return m.die("Invalid parameter 'options'")
 	}
+	var queue []*reopening
+	defer func() {
+		for _, r := range queue {
+			r.section.end()
+		}
+	}()
 	for _, options := range list {
-		if err := m.reopen(options); err != nil {
+		name, ok := options.Get("node-name").Text()
+		if !ok {
+			return qmp.Generic("node-name not specified")
+		}
+		n := m.node(name)
+		if n == nil {
+			return qmp.Generic("Failed to find node with node-name='" + name + "'")
+		}
+		queue = append(queue, &reopening{
+			n: n, options: options, readOnly: options.Get("read-only").IsTrue(), section: m.drainTree(n),
+		})
+	}
+	return reopenAll(queue)
+}
+
+// reopenAll prepares every node, looks at the permissions of what would be, and
+// commits.
+func reopenAll(queue []*reopening) *qmp.ReplyError {
+	var done []*reopening
+	undo := func() {
+		for _, r := range slices.Backward(done) {
+			r.swap(true)
+		}
+	}
+	for _, r := range queue {
+		if err := r.prepare(); err != nil {
+			undo()
+			return err
+		}
+		r.swap(false)
+		done = append(done, r)
+	}
+	for _, r := range queue {
+		if err := r.conflict(); err != nil {
+			undo()
+			return err
+		}
+	}
+	for _, r := range queue {
+		if err := r.commit(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *Machine) reopen(options qmp.Value) *qmp.ReplyError {
-	name, ok := options.Get("node-name").Text()
-	if !ok {
-		return qmp.Generic("node-name not specified")
+// prepare checks in the order of bdrv_reopen_prepare.
+func (r *reopening) prepare() *qmp.ReplyError {
+	n := r.n
+	switch n.kind {
+	case "copy-before-write", "mirror_top", "commit_top", "copy-on-read":
+		return qmp.Generic("Block format '" + n.kind + "' used by node '" + n.name + "' does not support reopening files")
 	}
-	n := m.node(name)
-	if n == nil {
-		return qmp.Generic("Failed to find node with node-name='" + name + "'")
+	if r.options.Get("driver").S() != n.kind {
+		return cannotChange("driver")
 	}
-	if options.Get("driver").S() != n.kind {
-		return qmp.Generic("Cannot change the option 'driver'")
-	}
-	if file, ok := options.Get("file").Text(); ok && m.node(file) == nil {
-		return qmp.Generic("Cannot find device='' nor node-name='" + file + "'")
-	}
-	if err := m.reopenBacking(n, options.Get("backing")); err != nil {
-		return err
-	}
-	readOnly := options.Get("read-only").IsTrue()
-	if readOnly == n.readOnly {
-		return nil
-	}
-	if readOnly {
-		if perm, _ := n.cumulative(); perm&permWrite != 0 {
-			return qmp.Generic("Read-only block node '" + name + "' cannot support read-write users")
+	if group, ok := r.options.Get("throttle-group").Text(); ok && n.kind == "throttle" {
+		if o := n.m.object(group); o == nil || o.kind != "throttle-group" {
+			return qmp.Generic("Throttle group '" + group + "' does not exist")
 		}
-		n.makeReadOnly()
-		return nil
 	}
-	if err := n.makeWritable(); err != nil {
-		return ioError("Could not reopen", err)
-	}
-	return n.conflictBelow()
-}
-
-func (m *Machine) reopenBacking(n *node, ref qmp.Value) *qmp.ReplyError {
-	old := n.edge("backing")
-	switch {
-	case old == nil && !ref.Present(), n.image() == nil:
-		return nil
-	case !ref.Present():
+	backing := r.options.Get("backing")
+	if img := n.image(); img != nil && !backing.Present() && (n.backing() != nil || img.backingFile != "") {
 		return qmp.Generic("backing is missing for '" + n.name + "'")
 	}
-	var to *node
-	if name, ok := ref.Text(); ok {
-		if to = m.node(name); to == nil {
-			return qmp.Generic("Cannot find device='' nor node-name='" + name + "'")
-		}
+	if err := r.child("backing", backing); err != nil {
+		return err
 	}
-	if old != nil && old.child == to {
+	if err := r.child("file", r.options.Get("file")); err != nil {
+		return err
+	}
+	return r.unchanged()
+}
+
+func cannotChange(name string) *qmp.ReplyError {
+	return qmp.Generic("Cannot change the option '" + name + "'")
+}
+
+// child notes the change of a child that a reference asks for.
+func (r *reopening) child(role string, ref qmp.Value) *qmp.ReplyError {
+	if !ref.Present() {
 		return nil
 	}
-	if old != nil {
-		_ = old.detach()
+	old := r.n.child(role)
+	var to *node
+	switch ref.Kind() {
+	case qmp.KindString:
+		if to = r.n.m.node(ref.S()); to == nil {
+			return qmp.Generic("Cannot find device='' nor node-name='" + ref.S() + "'")
+		}
+		if to.reaches(r.n) {
+			return qmp.Generic("Making '" + to.name + "' a " + role + " child of '" + r.n.name + "' would create a cycle")
+		}
+	case qmp.KindDict:
+		return r.inline(role, old, ref)
 	}
-	if to != nil {
-		n.attach("backing", to)
+	if old != to {
+		r.moves = append(r.moves, childMove{role, old, to})
 	}
 	return nil
 }
 
-// blockResize changes the size of a node and its bitmaps.
-func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
-	n, err := m.lookup(a.Get("node-name").S())
-	if err != nil {
-		return err
+// inline compares the options of a child that was opened with its parent; others
+// cannot be described.
+func (r *reopening) inline(role string, old *node, ref qmp.Value) *qmp.ReplyError {
+	if old == nil || old.owned {
+		return cannotChange(role + ".driver")
 	}
-	size, _ := a.Get("size").Int64()
-	if size < 0 {
-		return qmp.Generic("Parameter 'size' expects a >0 size")
-	}
-	u := &user{label: "an unnamed block device", perm: permResize, shared: permAll}
-	e := n.use("root", u)
-	defer func() {
-		owned := n.owned
-		n.owned = true
-		_ = e.detach()
-		n.owned = owned
-	}()
-	if err := n.conflictBelow(); err != nil {
-		return err
-	}
-	for _, b := range n.bitmaps.list {
-		if err := b.check(checkDefault); err != nil && b.persistent {
-			return err
+	for _, option := range ref.Members() {
+		if v := old.options.Get(option.Name); v.Present() && !v.Equal(option.Value) {
+			return cannotChange(option.Name)
 		}
 	}
-	if err := n.drv.truncate(size); err != nil {
-		return ioError("Failed to resize", err)
+	return nil
+}
+
+// unchanged refuses new values of options that a driver cannot change.
+func (r *reopening) unchanged() *qmp.ReplyError {
+	var fixed []string
+	switch r.n.kind {
+	case "file":
+		fixed = []string{"filename"}
+	case "null-co", "null-aio":
+		fixed = []string{"size", "read-zeroes", "latency-ns"}
 	}
-	for _, b := range n.bitmaps.list {
-		b.resize(size)
+	for _, name := range fixed {
+		if v := r.options.Get(name); v.Present() && !v.Equal(r.n.options.Get(name)) {
+			return cannotChange(name)
+		}
 	}
+	return nil
+}
+
+// swap makes the prepared graph the current one, or takes it back.
+func (r *reopening) swap(back bool) {
+	r.n.readOnly, r.readOnly = r.readOnly, r.n.readOnly
+	for _, m := range r.moves {
+		from, to := m.old, m.new
+		if back {
+			from, to = to, from
+		}
+		switch e := r.n.edge(m.role); {
+		case from == nil:
+			r.n.attach(m.role, to)
+		case to == nil:
+			e.unlink()
+		default:
+			e.moveTo(to)
+		}
+	}
+}
+
+// conflict looks at what the node and its new children would be.
+func (r *reopening) conflict() *qmp.ReplyError {
+	if perm, _ := r.n.cumulative(); r.n.readOnly && perm&permWrite != 0 {
+		return qmp.Generic("Read-only block node '" + r.n.name + "' cannot support read-write users")
+	}
+	return r.n.conflictBelow()
+}
+
+// commit does what cannot be taken back: images are written out or taken into use.
+func (r *reopening) commit() *qmp.ReplyError {
+	n := r.n
+	for _, m := range r.moves {
+		if m.old != nil && !m.old.owned && len(m.old.parents) == 0 {
+			_ = n.m.closeNode(m.old)
+		}
+	}
+	was := r.readOnly // swapped
+	n.unmap = r.options.Get("discard").S() == "unmap"
+	n.options = n.options.With("detect-zeroes", r.options.Get("detect-zeroes"))
+	if n.kind == "throttle" && r.options.Get("throttle-group").Present() {
+		n.options = n.options.With("throttle-group", r.options.Get("throttle-group"))
+	}
+	if was == n.readOnly {
+		return nil
+	}
+	n.readOnly = was
+	if was {
+		if err := n.makeWritable(); err != nil {
+			return ioError("Could not reopen", err)
+		}
+		return nil
+	}
+	n.makeReadOnly()
 	return nil
 }

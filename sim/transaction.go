@@ -54,6 +54,10 @@ type transaction struct {
 // does it; where that does harm is said there.
 func (t *transaction) prepare(kind string, data qmp.Value) *qmp.ReplyError {
 	if t.grouped && kind != "blockdev-backup" && kind != "drive-backup" && kind != "abort" {
+		if kind == "block-dirty-bitmap-enable" {
+			// Its abort has no bitmap yet (§11, {90}).
+			t.actions = append(t.actions, action{abort: func() { _ = t.m.die("") }})
+		}
 		return qmp.Generic("Action '" + kind + "' does not support Transaction property completion-mode = grouped")
 	}
 	t.actions = append(t.actions, action{})

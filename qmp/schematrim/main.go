@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	fullPath  = "fixtures/qemu-7.2/query-qmp-schema.json"
+	fullPath  = "qmp/introspection_qemu72.json"
 	typesPath = "fixtures/qemu-7.2/argument-types.json"
 )
 

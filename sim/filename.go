@@ -1,0 +1,100 @@
+package sim
+
+import "fleece/qmp"
+
+// filename is what QEMU shows for a node (bdrv_refresh_filename): the plain path
+// where the options say no more than it, and else a json: pseudo name.
+func (n *node) filename() string {
+	if name := n.exactFilename(); name != "" {
+		return name
+	}
+	return "json:" + qmp.QDictOrder(n.fullOptions()).String()
+}
+
+// exactFilename is the plain name that leads to this node, "" if there is none.
+func (n *node) exactFilename() string {
+	switch n.kind {
+	case "file", "host_device":
+		return n.path
+	case "copy-before-write", "mirror_top", "commit_top", "copy-on-read":
+		return n.below().exactFilename()
+	}
+	file := n.child("file")
+	if file == nil || !n.plainName(file) {
+		return ""
+	}
+	return file.exactFilename()
+}
+
+// plainName reports whether the storage's name alone leads to this node.
+func (n *node) plainName(file *node) bool {
+	if !file.isStorage() && file.kind != "nbd" || len(n.strongOptions()) > 0 {
+		return false
+	}
+	img, backing := n.image(), n.backing()
+	if img == nil {
+		return true
+	}
+	if backing == nil {
+		return img.backingFile == "" || !n.overridesBacking()
+	}
+	return img.backingFile != "" && backingPath(file.path, img.backingFile) == backing.filename()
+}
+
+// overridesBacking reports that the options keep the image from its backing file.
+func (n *node) overridesBacking() bool {
+	return n.options.Get("backing").Kind() == qmp.KindNull
+}
+
+// strongOptions are the options that change what a node contains
+// (BlockDriver.strong_runtime_opts).
+func (n *node) strongOptions() []qmp.Member {
+	var names []string
+	switch n.kind {
+	case "null-co", "null-aio":
+		names = []string{"size", "read-zeroes"}
+	case "raw":
+		names = []string{"offset", "size"}
+	case "throttle":
+		names = []string{"throttle-group"}
+	case "blkdebug":
+		names = []string{"inject-error"}
+	}
+	var out []qmp.Member
+	for _, name := range names {
+		if v := n.options.Get(name); v.Present() && !(name == "read-zeroes") {
+			out = append(out, qmp.M(name, v))
+		}
+	}
+	return out
+}
+
+// fullOptions describe the node with everything below it.
+func (n *node) fullOptions() qmp.Value {
+	members := n.strongOptions()
+	switch n.kind {
+	case "file", "host_device":
+		members = append(members, qmp.M("filename", qmp.Str(n.path)))
+	}
+	for _, e := range n.children {
+		role := e.role
+		switch {
+		case role == "backing" && n.image() != nil && n.exactBacking(e.child):
+			continue
+		case role == "file" && n.kind == "blkdebug":
+			role = "image"
+		}
+		members = append(members, qmp.M(role, e.child.fullOptions()))
+	}
+	if n.backing() == nil && n.image() != nil && n.image().backingFile != "" {
+		members = append(members, qmp.M("backing", qmp.Null()))
+	}
+	members = append(members, qmp.M("driver", qmp.Str(n.kind)))
+	return qmp.Dict(members...)
+}
+
+// exactBacking reports whether the image's header leads to its backing node.
+func (n *node) exactBacking(backing *node) bool {
+	img, file := n.image(), n.child("file")
+	return img.backingFile != "" && backingPath(file.filename(), img.backingFile) == backing.filename()
+}

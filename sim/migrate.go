@@ -1,0 +1,195 @@
+package sim
+
+import (
+	"strings"
+	"time"
+
+	"fleece/qmp"
+)
+
+// migration is the state of outgoing migration (§7). The guest has no memory to
+// speak of: what matters is what happens to the images and to the run state.
+type migration struct {
+	status       string // "" before the first
+	capabilities []string
+	maxBandwidth int64
+}
+
+// How long the phases of a migration without a guest take.
+const (
+	migrateSetupTime = 4 * time.Millisecond
+	migrateTotalTime = 18 * time.Millisecond
+	migrateDowntime  = 12 * time.Millisecond
+)
+
+// migrationCommand executes what is about migration.
+func (m *Machine) migrationCommand(cmd qmp.Command) (v qmp.Value, done bool, err *qmp.ReplyError) {
+	v = qmp.Dict()
+	switch cmd.Name {
+	case "migrate":
+		err = m.migrate(cmd.Args)
+	case "migrate_cancel":
+	case "query-migrate":
+		v = m.queryMigrate()
+	case "query-migrate-capabilities":
+		v = m.queryCapabilities()
+	case "migrate-set-capabilities":
+		m.setCapabilities(cmd.Args.Get("capabilities"))
+	case "migrate-set-parameters":
+		if n, ok := cmd.Args.Get("max-bandwidth").Int64(); ok {
+			m.migration.maxBandwidth = n
+		}
+	case "migrate-recover":
+		err = qmp.Generic("Migrate recover can only be run when postcopy is paused.")
+	case "migrate-pause":
+		err = qmp.Generic("migrate-pause is currently only supported during postcopy-active state")
+	case "migrate-incoming":
+		err = qmp.Generic("'-incoming' was not specified on the command line")
+	default:
+		return v, false, nil
+	}
+	return v, true, err
+}
+
+// migrationCapabilities are those of 7.2, in the order of a query.
+func migrationCapabilities() []string {
+	return strings.Fields("xbzrle rdma-pin-all auto-converge zero-blocks compress events postcopy-ram x-colo " +
+		"release-ram block return-path pause-before-switchover multifd dirty-bitmaps postcopy-blocktime " +
+		"late-block-activate x-ignore-shared validate-uuid background-snapshot zero-copy-send postcopy-preempt")
+}
+
+func (g *migration) has(capability string) bool {
+	for _, c := range g.capabilities {
+		if c == capability {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) queryCapabilities() qmp.Value {
+	var out []qmp.Value
+	for _, name := range migrationCapabilities() {
+		out = append(out, qmp.Dict(qmp.M("state", qmp.Bool(m.migration.has(name))), qmp.M("capability", qmp.Str(name))))
+	}
+	return qmp.List(out...)
+}
+
+func (m *Machine) setCapabilities(list qmp.Value) {
+	var on []string
+	for _, name := range migrationCapabilities() {
+		set := m.migration.has(name)
+		for _, c := range list.Items() {
+			if c.Get("capability").S() == name {
+				set = c.Get("state").IsTrue()
+			}
+		}
+		if set {
+			on = append(on, name)
+		}
+	}
+	m.migration.capabilities = on
+}
+
+// queryMigrate shows the status; the figures are about memory, which this machine
+// does not have.
+func (m *Machine) queryMigrate() qmp.Value {
+	g := &m.migration
+	if g.status == "" {
+		return qmp.Dict()
+	}
+	out := []qmp.Member{qmp.M("status", qmp.Str(g.status))}
+	if g.status == "completed" {
+		out = append(out, qmp.M("setup-time", qmp.Int(0)),
+			qmp.M("downtime", qmp.Int(migrateDowntime.Milliseconds())), qmp.M("total-time", qmp.Int(migrateTotalTime.Milliseconds())))
+	}
+	return qmp.Dict(out...)
+}
+
+// migrate starts an outgoing migration. QEMU does not look at jobs or exports here
+// (§7): a job that holds an image makes it fail at the end.
+func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
+	uri := a.Get("uri").S()
+	if m.migration.status == "active" || m.migration.status == "setup" {
+		return qmp.Generic("There's a migration process in progress")
+	}
+	if m.state == statePostmigrate {
+		return qmp.Generic("Can't migrate the vm that was paused due to previous migration")
+	}
+	scheme, _, _ := strings.Cut(uri, ":")
+	switch scheme {
+	case "tcp", "unix", "vsock", "exec", "fd", "rdma":
+	default:
+		return qmp.Generic("Parameter 'uri' expects a valid migration protocol")
+	}
+	m.migration.status = "setup"
+	m.p.Go("migration", func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.pass(migrateSetupTime)
+		for m.executing {
+			m.commands.Wait()
+		}
+		if !m.gone {
+			m.completeMigration()
+		}
+		m.commands.Signal()
+	})
+	return nil
+}
+
+// completeMigration stops the guest and hands the images over. A job makes that fail,
+// and then the guest goes on.
+func (m *Machine) completeMigration() {
+	wasRunning := m.state == stateRunning
+	was := m.state
+	m.stopAs(stateFinish)
+	m.state = stateFinish
+	if m.inactivateAll() {
+		m.migration.status = "completed"
+		m.state = statePostmigrate
+		return
+	}
+	m.migration.status = "failed"
+	m.state = was
+	if wasRunning {
+		m.emit("RESUME", qmp.Value{})
+	}
+	m.drainAll()
+}
+
+// inactivateAll writes everything out and lets the images go; persistent bitmaps
+// leave the memory. It fails where a job still writes.
+func (m *Machine) inactivateAll() bool {
+	for _, j := range m.jobs {
+		if j.blockJob && j.status != jobConcluded {
+			return false
+		}
+	}
+	for i := len(m.nodes) - 1; i >= 0; i-- {
+		n := m.nodes[i]
+		if n.image() == nil || n.readOnly || n.inactive {
+			continue
+		}
+		if n.drv.flush() != nil || n.storeBitmaps() != nil || n.image().flush() != nil {
+			return false
+		}
+		n.inactive = true
+		n.bitmaps.dropPersistent()
+	}
+	return true
+}
+
+// activateAll takes the images back: their bitmaps are loaded again.
+func (m *Machine) activateAll() *qmp.ReplyError {
+	for _, n := range m.nodes {
+		if !n.inactive {
+			continue
+		}
+		n.inactive = false
+		if err := n.loadBitmaps(); err != nil {
+			return ioError("Could not load bitmaps", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package sim
+
+import "fleece/qmp"
+
+// queryMachine answers what is about the machine and not about its disks.
+func (m *Machine) queryMachine(cmd qmp.Command) (v qmp.Value, done bool, err *qmp.ReplyError) {
+	str := func(name, text string) qmp.Member { return qmp.M(name, qmp.Str(text)) }
+	switch cmd.Name {
+	case "query-version":
+		v = m.Greeting().Get("QMP").Get("version")
+	case "query-commands":
+		v = m.queryCommands()
+	case "query-qmp-schema":
+		v, err = m.querySchema()
+	case "query-status":
+		v = m.queryStatus()
+	case "query-kvm":
+		v = qmp.Dict(qmp.M("enabled", qmp.Bool(true)), qmp.M("present", qmp.Bool(true)))
+	case "query-name":
+		v = qmp.Dict()
+		if m.guestName != "" {
+			v = qmp.Dict(str("name", m.guestName))
+		}
+	case "query-uuid":
+		v = qmp.Dict(str("UUID", m.guestUUID))
+	case "query-iothreads":
+		v = m.queryIOThreads()
+	case "query-target":
+		v = qmp.Dict(str("arch", "x86_64"))
+	case "query-command-line-options":
+		if name, ok := cmd.Args.Get("option").Text(); ok {
+			return v, true, qmp.Generic("invalid option name: " + name)
+		}
+		v = qmp.List()
+	case "query-dirty-rate":
+		v = qmp.Dict(str("status", "unstarted"), qmp.M("sample-pages", qmp.Int(0)), str("mode", "page-sampling"),
+			qmp.M("start-time", qmp.Int(0)), qmp.M("calc-time", qmp.Int(0)))
+	case "query-stats", "query-stats-schemas":
+		v = qmp.List()
+	default:
+		return v, false, nil
+	}
+	return v, true, err
+}
+
+func (m *Machine) queryStatus() qmp.Value {
+	var singlestep qmp.Value
+	if m.opts.Version.HasSinglestep {
+		singlestep = qmp.Bool(false)
+	}
+	return qmp.Dict(qmp.M("status", qmp.Str(string(m.state))), qmp.M("singlestep", singlestep),
+		qmp.M("running", qmp.Bool(m.state == stateRunning)))
+}
+
+// queryCommands lists all that the schema has, as QEMU's does; those that are about
+// other parts of a machine than its disks answer that they are not simulated.
+func (m *Machine) queryCommands() qmp.Value {
+	names := m.schema.Commands()
+	out := make([]qmp.Value, len(names))
+	for i, name := range names {
+		out[i] = qmp.Dict(qmp.M("name", qmp.Str(name)))
+	}
+	return qmp.List(out...)
+}
+
+func (m *Machine) querySchema() (qmp.Value, *qmp.ReplyError) {
+	v, err := qmp.Introspection()
+	if err != nil {
+		return v, qmp.Generic(err.Error())
+	}
+	return v, nil
+}
+
+func (m *Machine) queryIOThreads() qmp.Value {
+	var out []qmp.Value
+	for i := len(m.objects) - 1; i >= 0; i-- {
+		if o := &m.objects[i]; o.kind == "iothread" {
+			zero := qmp.Int(0)
+			out = append(out, qmp.Dict(qmp.M("id", qmp.Str(o.id)), qmp.M("thread-id", qmp.Int(iothreadFirst+int64(i))),
+				qmp.M("poll-max-ns", qmp.Int(iothreadPollNS)), qmp.M("poll-grow", zero), qmp.M("poll-shrink", zero),
+				qmp.M("aio-max-batch", zero)))
+		}
+	}
+	return qmp.List(out...)
+}
+
+// What an iothread shows that nobody configured; threads have no numbers here.
+const (
+	iothreadFirst  = 1000
+	iothreadPollNS = 32768
+)

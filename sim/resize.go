@@ -1,0 +1,33 @@
+package sim
+
+import "fleece/qmp"
+
+// blockResize changes the size of a node and its bitmaps.
+func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
+	n, err := m.lookup(a.Get("node-name").S())
+	if err != nil {
+		return err
+	}
+	size, _ := a.Get("size").Int64()
+	if size < 0 {
+		return qmp.Generic("Parameter 'size' expects a >0 size")
+	}
+	u := &user{label: "an unnamed block device", perm: permResize, shared: permAll}
+	e := n.use("root", u)
+	defer e.drop()
+	if err := n.conflictBelow(); err != nil {
+		return err
+	}
+	for _, b := range n.bitmaps.list {
+		if err := b.check(checkDefault); err != nil && b.persistent {
+			return err
+		}
+	}
+	if err := n.drv.truncate(size); err != nil {
+		return ioError("Failed to resize", err)
+	}
+	for _, b := range n.bitmaps.list {
+		b.resize(size)
+	}
+	return nil
+}
