@@ -34,14 +34,10 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 	}
 	j.work, j.autoDismiss = &createWork{}, false
 	j.begin()
-	failure := m.create(args.Get("options"))
-	if failure != nil && !failure.late {
-		j.end(failure.Desc)
+	rest, took, err := m.create(args.Get("options"))
+	if err != nil {
+		j.end(err.Desc)
 		return nil
-	}
-	took := createTimeImage
-	if args.Get("options").Get("driver").S() == "file" {
-		took = createTimeFile
 	}
 	m.p.Go("job-"+j.id, func() {
 		m.p.Sleep(took)
@@ -55,8 +51,8 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 			return
 		}
 		text := ""
-		if failure != nil {
-			text = failure.Desc
+		if err := rest(); err != nil {
+			text = err.Desc
 		}
 		j.end(text)
 		m.commands.Signal()
@@ -64,35 +60,19 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 	return nil
 }
 
-// createError is how a creation failed: late if I/O had begun.
-type createError struct {
-	*qmp.ReplyError
-	late bool
-}
-
-func early(err *qmp.ReplyError) *createError {
-	if err == nil {
-		return nil
-	}
-	return &createError{err, false}
-}
-
-func late(err *qmp.ReplyError) *createError {
-	if err == nil {
-		return nil
-	}
-	return &createError{err, true}
-}
-
-func (m *Machine) create(options qmp.Value) *createError {
+// create does what needs no I/O and gives back the rest, with the time that it takes.
+// Opening a new file is done at once.
+func (m *Machine) create(options qmp.Value) (rest func() *qmp.ReplyError, took time.Duration, err *qmp.ReplyError) {
 	switch options.Get("driver").S() {
 	case "file":
 		size, _ := options.Get("size").Int64()
-		return early(m.createFile(options.Get("filename").S(), size))
+		err = m.createFile(options.Get("filename").S(), size)
+		return func() *qmp.ReplyError { return nil }, createTimeFile, err
 	case "qcow2":
-		return m.createQcow2(options)
+		rest, err = m.createQcow2(options)
+		return rest, createTimeImage, err
 	}
-	return early(qmp.Generic("Driver does not support blockdev-create"))
+	return nil, 0, qmp.Generic("Driver does not support blockdev-create")
 }
 
 func (m *Machine) createFile(path string, size int64) *qmp.ReplyError {
@@ -110,7 +90,7 @@ func (m *Machine) createFile(path string, size int64) *qmp.ReplyError {
 	return nil
 }
 
-func (m *Machine) createQcow2(options qmp.Value) *createError {
+func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, err *qmp.ReplyError) {
 	o := imageOptions{clusterSize: 64 << 10, version: 3}
 	o.size, _ = options.Get("size").Int64()
 	if n, ok := options.Get("cluster-size").Int64(); ok {
@@ -122,38 +102,45 @@ func (m *Machine) createQcow2(options qmp.Value) *createError {
 	o.backingFile, o.backingFormat = options.Get("backing-file").S(), options.Get("backing-fmt").S()
 	o.hasExtendedL2 = options.Get("extended-l2").IsTrue()
 	o.lazyRefcounts = options.Get("lazy-refcounts").IsTrue()
-	file, err := m.lookup(options.Get("file").S())
-	if ref := options.Get("file"); ref.Kind() == qmp.KindDict {
-		if file, err = m.open(ref, false); err == nil {
-			defer func() { _ = m.closeNode(file) }()
-		}
+	file, err := m.createFileNode(options.Get("file"))
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = m.createConflict(file)
-	}
-	if err == nil {
+	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
+	if err = file.conflict(); err == nil {
 		err = o.check()
 	}
 	if err != nil {
-		return early(err)
+		_ = e.detach()
+		return nil, err
 	}
-	if err := o.checkSize(); err != nil {
-		return late(err)
-	}
-	return late(m.createIn(file, o))
+	return func() *qmp.ReplyError {
+		defer func() { _ = e.detach() }()
+		if err := o.checkSize(); err != nil {
+			return err
+		}
+		if err := createImage(file, o); err != nil {
+			return ioError("Could not write qcow2 header", err)
+		}
+		return nil
+	}, nil
 }
 
-// createConflict tells whether the new backend may write to the storage node.
-func (m *Machine) createConflict(file *node) *qmp.ReplyError {
-	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
-	defer e.drop()
-	return file.conflict()
+// createFileNode finds or opens the storage of a new image.
+func (m *Machine) createFileNode(ref qmp.Value) (*node, *qmp.ReplyError) {
+	if ref.Kind() == qmp.KindDict {
+		return m.open(ref, false)
+	}
+	return m.lookup(ref.S())
 }
 
-// createIn writes the image while an unnamed backend holds the storage node.
+// createIn writes an image while an unnamed backend holds the storage node.
 func (m *Machine) createIn(file *node, o imageOptions) *qmp.ReplyError {
 	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
 	defer e.drop() // the caller closes the node
+	if err := file.conflict(); err != nil {
+		return err
+	}
 	if err := createImage(file, o); err != nil {
 		return ioError("Could not write qcow2 header", err)
 	}
