@@ -23,7 +23,7 @@
 //
 // The reach of an error row is reachable, unreachable (the note says why no caller
 // can see it) or superseded (the note says by what: another row, or the row of that
-// number in the contract that settles conflicts between sources). Its source is
+// number in docs/contract.md, which settles conflicts between sources). Its source is
 // where the fact comes from: V seen with libvirt 9.0 and QEMU 7.2, C read in
 // libvirt's code, S coded there behind a schema that refuses first, U defensive code
 // there, D a draft of the API with job ids, P proposed where that draft is silent. The

@@ -52,3 +52,36 @@ func TestCodesHaveTheNamesOfThePublicLayer(t *testing.T) {
 		}
 	}
 }
+
+// contractRow is a row of docs/contract.md, by its number.
+var contractRow = regexp.MustCompile(`(?m)^\| (\d+) \|`)
+
+// namedRow is the name of such a row in a note.
+var namedRow = regexp.MustCompile(`contract (\d+)`)
+
+func TestRowsOfTheContractThatNotesNameExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/contract.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, m := range contractRow.FindAllStringSubmatch(string(text), -1) {
+		there[m[1]] = true
+	}
+	c, err := catalogue.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, r := range c.Rows {
+		for _, m := range namedRow.FindAllStringSubmatch(r.Note, -1) {
+			named++
+			if !there[m[1]] {
+				t.Errorf("%s names row %s of docs/contract.md, which has no such row", r.ID, m[1])
+			}
+		}
+	}
+	if named == 0 || len(there) == 0 {
+		t.Error("nothing was compared")
+	}
+}
