@@ -44,8 +44,8 @@ lint: ## go vet, golangci-lint and the house rules
 	$(GO) test ./internal/lint/...
 
 .PHONY: bench
-bench: ## whole cycles per second on sim and on qemu, the ratio, bare choice points, and cost by size
-	@$(GO) run ./internal/bench
+bench: $(BIN)/fleece ## QMP round trips of serve and of qemu, whole cycles per second on sim and on qemu, the ratio, bare choice points, and cost by size
+	@$(GO) run ./internal/bench -fleece $(BIN)/fleece
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each

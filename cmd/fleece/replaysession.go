@@ -106,4 +106,3 @@ func printLine(out io.Writer, l session.Line) {
 		fmt.Fprintf(out, "%s %d %s\n", at, l.Input.Monitor, l.Input.Kind)
 	}
 }
-

@@ -1,7 +1,8 @@
 // Command bench measures, in one run, how many whole backup cycles per second the
 // simulator and a real QEMU do, and prints the ratio; how many bare choice points
-// per second the scheduler makes; and how the cost of the simulator follows the size
-// of disks and the number of dirty granules.
+// per second the scheduler makes; how the cost of the simulator follows the size
+// of disks and the number of dirty granules; and how many QMP round trips per second
+// fleece serve and a real QEMU do.
 //
 // It is a development tool. It judges nothing: the floor is checked by whoever
 // reads it.
@@ -27,8 +28,17 @@ func main() {
 	lanes.TuneCollector()
 	simSeconds := flag.Float64("sim", 3, "seconds of cycles on the simulator")
 	qemuCycles := flag.Int("qemu", 40, "cycles on the real QEMU; 0 leaves it out")
+	fleece := flag.String("fleece", "", "the built fleece, to compare its server with QEMU's; empty leaves it out")
+	only := flag.Bool("serve-only", false, "measure the server only")
 	flag.Parse()
-	if err := run(*simSeconds, *qemuCycles); err != nil {
+	var err error
+	if !*only {
+		err = run(*simSeconds, *qemuCycles)
+	}
+	if err == nil && *fleece != "" {
+		err = serve(*fleece)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
 	}

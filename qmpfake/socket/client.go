@@ -2,20 +2,15 @@ package socket
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fleece/qmpfake/session"
 )
 
 const (
-	// readBytesMax is how much of a client's input is on its way at a time.
-	readBytesMax = 16 << 10
 	// flushBytes is how much output is gathered before it is written.
 	flushBytes = 64 << 10
 	// closeGrace is how long output of a session that has ended may take to leave.
@@ -34,7 +29,7 @@ type client struct {
 	monitor int
 	conn    stream
 	raw     syscall.RawConn
-	taken   chan struct{} // a token: the reader may read on
+	reader  *reader
 	ended   chan struct{} // closed when the session is over and the connection closed
 
 	// gathered belongs to the goroutine of the world.
@@ -55,49 +50,10 @@ func newClient(s *Server, monitor int, conn stream) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{s: s, monitor: monitor, conn: conn, raw: raw, taken: make(chan struct{}, 1), ended: make(chan struct{})}
+	c := &client{s: s, monitor: monitor, conn: conn, raw: raw, ended: make(chan struct{})}
 	c.more.L = &c.mu
-	c.taken <- struct{}{}
+	c.reader = newReader(c)
 	return c, nil
-}
-
-// read is the goroutine that hands the client's bytes to the session, one piece at
-// a time.
-func (c *client) read() {
-	buf := make([]byte, readBytesMax)
-	for {
-		select {
-		case <-c.taken:
-		case <-c.ended:
-			return
-		}
-		n, err := c.conn.Read(buf)
-		switch {
-		case c.hungUp():
-			// The real binary drops what was written just before ({04}).
-			c.s.push(c, session.Input{Kind: session.Hangup})
-			return
-		case n > 0:
-			c.s.push(c, session.Input{Kind: session.Data, Data: buf[:n]})
-		case errors.Is(err, io.EOF):
-			c.s.push(c, session.Input{Kind: session.EOF})
-			return
-		case err != nil:
-			c.s.push(c, session.Input{Kind: session.Hangup})
-			return
-		}
-	}
-}
-
-// hungUp reports whether the client has closed both directions.
-func (c *client) hungUp() bool {
-	gone := false
-	err := c.raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd)}}
-		n, err := unix.Poll(p, 0)
-		gone = err == nil && n > 0 && p[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
-	})
-	return gone || err != nil
 }
 
 // write takes output of the session; it does not block.
@@ -222,4 +178,5 @@ func (c *client) end() {
 	c.closing = true
 	c.mu.Unlock()
 	c.more.Signal()
+	c.reader.end()
 }

@@ -146,7 +146,7 @@ func (s *Server) accept(monitor int, l net.Listener) {
 		s.wg.Add(2)
 		go func() { defer s.wg.Done(); c.writeRest() }()
 		s.push(c, session.Input{Kind: session.Connect})
-		go func() { defer s.wg.Done(); c.read() }()
+		go func() { defer s.wg.Done(); c.reader.run() }()
 		select {
 		case <-c.ended:
 		case <-s.done:
@@ -198,7 +198,7 @@ func (s *Server) Write(port int, data []byte) {
 // Taken lets a client's reader read on.
 func (s *Server) Taken(port int) {
 	if c := s.clients[port]; c != nil {
-		c.taken <- struct{}{}
+		c.reader.taken()
 	}
 }
 
