@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"fleece/machine"
-	"fleece/qmp"
 	"fleece/qmpfake/session"
 )
 
@@ -43,21 +41,6 @@ func (*flood) Closed(int)        {}
 func (*flood) Ready()            {}
 func (*flood) Print(string)      {}
 func (*flood) Quit()             {}
-
-func parse(text string) qmp.Value {
-	v, err := qmp.Decode([]byte(text))
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-// disk is a machine with one disk.
-func disk() machine.Spec {
-	return machine.Spec{Name: "vm", Paused: true, Nodes: []qmp.Value{
-		parse(`{"driver":"file","filename":"/d","node-name":"ds"}`), parse(`{"driver":"qcow2","file":"ds","node-name":"d"}`),
-	}, Devices: []machine.Device{{Driver: "virtio-blk-pci", ID: "virtio-disk0", Drive: "d"}}}
-}
 
 func BenchmarkCommand(b *testing.B) {
 	for _, line := range []string{`{"execute":"query-status"}`, `{"execute":"query-named-block-nodes","arguments":{"flat":true}}`, `{"execute":"query-block"}`} {
