@@ -32,3 +32,19 @@ func (t *T) BlockDevice(name string, bytes int64) string {
 	t.must(f.Close(), "close "+path)
 	return path
 }
+
+// readBreaker is a target that can make a file unreadable (FeatureReadErrors).
+type readBreaker interface {
+	// FailReads makes every read of the file fail with EIO until heal is called.
+	FailReads(path string) (heal func())
+}
+
+// FailReads makes the image of a disk unreadable for everybody until heal is called:
+// EIO. The spec must need FeatureReadErrors.
+func (d *Domain) FailReads(target string) (heal func()) {
+	breaker, ok := d.t.env.Target.(readBreaker)
+	if !ok {
+		d.t.Broken("the lane's target cannot make a disk unreadable")
+	}
+	return breaker.FailReads(d.disk(target).Path)
+}

@@ -49,6 +49,8 @@ const (
 	FeatureKillDriver Feature = "kill-driver"
 	// FeatureBlockDevice is a block device of the host, for targets that are one.
 	FeatureBlockDevice Feature = "block-device"
+	// FeatureReadErrors is a disk image that can be made unreadable.
+	FeatureReadErrors Feature = "read-errors"
 )
 
 // RunsIn reports whether the spec is meant for the lane.

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"fmt"
+	"syscall"
 
 	"fleece/host/memhost"
 	"fleece/machine"
@@ -60,4 +61,8 @@ func (t *simTarget) LimitDir(dir string, bytes int64) error { return t.kernel.Mo
 
 func (t *simTarget) BlockDevice(path string, bytes int64) (string, error) {
 	return path, t.kernel.Device(path, bytes)
+}
+
+func (t *simTarget) FailReads(path string) (heal func()) {
+	return t.kernel.Fail(memhost.Fault{Op: memhost.OpRead, Path: path, Forever: true, Errno: syscall.EIO}).Clear
 }

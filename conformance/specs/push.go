@@ -44,6 +44,13 @@ func pushSpecs() []conformance.Spec {
 			Body:         allOrNothing,
 		},
 		{
+			ID:           "push.unreadable-source",
+			Title:        "a disk that cannot be read fails the push with the reason; the image is not taken for a good one and is deleted",
+			Requirements: []string{"PSH-03", "E184", "I12", "END-08"},
+			Needs:        []conformance.Feature{conformance.FeatureReadErrors},
+			Body:         unreadableSource,
+		},
+		{
 			ID:           "push.the-domain-dies",
 			Title:        "a push whose domain dies is cancelled: one event without a reason, no image, no job; the checkpoint stays",
 			Requirements: []string{"PSH-02", "PSH-03", "I12", "E186", "END-08"},
@@ -188,4 +195,31 @@ func theDomainDies(t *conformance.T) {
 	_, err = d.CheckpointLookupByName(virt.XML("c0"), 0)
 	t.Expect(err).NotTo(HaveOccurred(), "the checkpoint of a push that failed after Begin stays (contract row 11)")
 	t.Expect(t.JobsCompleted()).To(HaveLen(1))
+}
+
+func unreadableSource(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda"), conformance.SmallDisk("vdb")}})
+	for off := int64(0); off < 4<<20; off += 256 << 10 {
+		d.Write("vda", off, 128<<10) // more than a held push copies at once
+	}
+	t.HoldPushes()
+	b := d.Begin(conformance.BackupSpec{Checkpoint: "c0"})
+	t.Go("guest", func() { d.Scribble("vdb", 3) })
+	t.Join()
+	heal := d.FailReads("vda")
+	t.ReleasePushes(d)
+	e := t.AwaitJobCompleted(1)
+	heal()
+	t.Expect(e.Success()).To(BeFalse())
+	t.Expect(e.ErrorMessage()).To(ContainSubstring("Input/output error"))
+	t.ExpectFiles(false, b.Paths()...)
+	b.Forget()
+	ret, err := d.BackupEnd(b.ID, 0)
+	t.ExpectError(err, virt.ERR_OPERATION_FAILED, "Input/output error")
+	t.Expect(ret).To(Equal(-1))
+	t.ExpectNothingLeft(d)
+	again := d.Begin(conformance.BackupSpec{})
+	again.AwaitSuccess()
+	again.EndsWith(1)
+	again.ExpectImages()
 }
