@@ -3,6 +3,7 @@ package qmp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -263,6 +264,9 @@ func FuzzDecoder(f *testing.F) {
 		if len(whole) != len(pieces) {
 			t.Fatalf("read at once: %d results, byte by byte: %d", len(whole), len(pieces))
 		}
+		if fed := drainFed(data); len(fed) != len(whole) {
+			t.Fatalf("read at once: %d results, fed: %d", len(whole), len(fed))
+		}
 		for i, r := range whole {
 			p := pieces[i]
 			if (r.err == nil) != (p.err == nil) || !r.value.Equal(p.value) {
@@ -296,6 +300,43 @@ func drain(data []byte, cut bool) []decoded {
 			return out
 		}
 		out = append(out, decoded{v, err})
+	}
+}
+
+// drainFed feeds data in pieces of growing length, some before the last was used up.
+func drainFed(data []byte) []decoded {
+	d := NewFeedDecoder()
+	var out []decoded
+	for n := 1; len(data) > 0; n = n%7 + 1 {
+		n = min(n, len(data))
+		d.Feed(data[:n])
+		data = data[n:]
+		if n == 3 && len(data) > 0 {
+			continue
+		}
+		for {
+			v, ok, err := d.Take()
+			if !ok {
+				break
+			}
+			out = append(out, decoded{v, err})
+		}
+	}
+	return out
+}
+
+func TestDecoder_GivesTheSameWhetherItReadsOrIsFed(t *testing.T) {
+	for _, c := range malformed {
+		data := []byte(c.in + `{"a":[1,"x"]}` + "\n")
+		whole, fed := drain(data, false), drainFed(data)
+		if len(whole) != len(fed) {
+			t.Fatalf("%q: %d results read, %d fed", data, len(whole), len(fed))
+		}
+		for i := range whole {
+			if !whole[i].value.Equal(fed[i].value) || fmt.Sprint(whole[i].err) != fmt.Sprint(fed[i].err) {
+				t.Errorf("%q: read %v %v, fed %v %v", data, whole[i].value, whole[i].err, fed[i].value, fed[i].err)
+			}
+		}
 	}
 }
 

@@ -17,8 +17,6 @@ import (
 const (
 	// imageSizeDefault is the virtual size of an image that --image does not name.
 	imageSizeDefault = 1 << 30
-	// imageSizeMax is the largest disk.
-	imageSizeMax = 16 << 40
 	// domainBytesMax bounds a file with domain XML.
 	domainBytesMax = 1 << 20
 )
@@ -169,7 +167,7 @@ func parseSize(text string) (int64, error) {
 		digits = text[:len(text)-1]
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64>>shift || n<<shift > imageSizeMax {
+	if err != nil || n < 0 || n > math.MaxInt64>>shift || n<<shift > session.ImageSizeMax {
 		return 0, fmt.Errorf("size %q: bytes, with k, M, G or T behind, up to 16T", text)
 	}
 	return n << shift, nil

@@ -107,3 +107,20 @@ func answers(t *testing.T, stream []byte) int {
 		}
 	}
 }
+
+// FuzzReplay replays what need not be a record. Whatever it is, the answer is an
+// error, a difference, or the same session.
+func FuzzReplay(f *testing.F) {
+	f.Add(recorded(f, &player{inputs: backupInputs()[:4]}, setup(2)))
+	f.Add(recorded(f, &player{inputs: backupInputs(), until: 3 * time.Second}, setup(2)))
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, record []byte) {
+		r, err := session.Replay(bytes.NewReader(record), session.ReplayOptions{Schema: schema})
+		if err != nil && r.Complete && r.Difference != nil {
+			t.Errorf("both %v and %+v", err, r.Difference)
+		}
+	})
+}

@@ -22,8 +22,12 @@ const (
 const (
 	MonitorsMax = 16
 	ImagesMax   = 1024
-	// HostBytesDefault is what the images in memory may take up.
+	// HostBytesDefault is what the images in memory may take up, and HostBytesMax
+	// what a record may ask for.
 	HostBytesDefault = 1 << 30
+	HostBytesMax     = 1 << 40
+	// ImageSizeMax is the largest virtual size of an image.
+	ImageSizeMax = 16 << 40
 )
 
 // Setup is what a session begins with.
@@ -155,7 +159,23 @@ func ParseSetup(v qmp.Value) (Setup, error) {
 		s.Images = append(s.Images, Image{Path: m.Get("path").S(), Format: m.Get("format").S(), Size: size})
 	}
 	s.Machine = parseMachine(v.Get("machine"))
-	return s, nil
+	return s, s.check()
+}
+
+// check refuses a setup beyond the limits.
+func (s *Setup) check() error {
+	switch {
+	case s.HostBytes < 1 || s.HostBytes > HostBytesMax:
+		return fmt.Errorf("a host of %d bytes; it may have 1 to %d", s.HostBytes, int64(HostBytesMax))
+	case len(s.Images) > ImagesMax || len(s.Dirs) > ImagesMax:
+		return fmt.Errorf("%d images and %d directories; there may be %d of each", len(s.Images), len(s.Dirs), ImagesMax)
+	}
+	for _, image := range s.Images {
+		if image.Size < 0 || image.Size > ImageSizeMax {
+			return fmt.Errorf("image %s of %d bytes; it may have up to %d", image.Path, image.Size, int64(ImageSizeMax))
+		}
+	}
+	return nil
 }
 
 func parseMachine(v qmp.Value) machine.Spec {
