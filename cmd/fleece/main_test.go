@@ -31,12 +31,19 @@ func TestTheCommandLineKeepsToItsScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Values[serverKey{}] = &serverBox{}
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"trace":         passingTrace,
 			"failing-trace": failingTrace,
 			"one-document":  oneDocument,
 			"lines":         countLines,
 			"exec-status":   execStatus,
+			"serve":         startServe,
+			"qmp":           talkQMP,
+			"ended":         endServe,
 		},
 	})
 }

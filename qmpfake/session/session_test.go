@@ -278,7 +278,7 @@ func TestGuestWritesGoThroughQemuIO(t *testing.T) {
 	if !strings.Contains(last.String(), `"count": 65536`) {
 		t.Errorf("no dirty granule: %v", last)
 	}
-	if !slices.Equal(p.prints, []string{"write 65536/65536 bytes at offset 65536"}) {
+	if !slices.Equal(p.prints, []string{"wrote 65536/65536 bytes at offset 65536"}) {
 		t.Errorf("stdout: %q", p.prints)
 	}
 }
@@ -305,5 +305,27 @@ func TestARecordThatCannotBeWrittenEndsTheSession(t *testing.T) {
 	}})
 	if !errors.Is(err, full) || len(p.inputs) == 0 {
 		t.Errorf("%v; %d inputs are left", err, len(p.inputs))
+	}
+}
+
+func TestAMachineDiesWhereTheRealBinaryDoesIfItShould(t *testing.T) {
+	s := setup(2)
+	for _, s.Dies = range []bool{false, true} {
+		p := &player{inputs: []session.Input{
+			connect(0), says(0, negotiate), connect(1), says(1, negotiate),
+			says(0, `{"execute":"blockdev-reopen","arguments":{"options":[]}}`), says(1, `{"execute":"query-status","id":"alive"}`),
+		}}
+		var record bytes.Buffer
+		err := session.Run(session.Options{Setup: s, Source: p, Output: p, Record: func(line []byte) error { record.Write(line); return nil }})
+		if errors.Is(err, session.ErrDied) != s.Dies || !s.Dies && err != nil {
+			t.Errorf("dies %v: %v", s.Dies, err)
+		}
+		if answered := strings.HasSuffix(p.show(t, 1), "alive"); answered == s.Dies || p.quit != s.Dies {
+			t.Errorf("dies %v: quit %v, the second client got %s", s.Dies, p.quit, p.show(t, 1))
+		}
+		r, err := session.Replay(&record, session.ReplayOptions{})
+		if err != nil || r.Difference != nil || r.Died != s.Dies {
+			t.Errorf("dies %v: %+v, %v", s.Dies, r, err)
+		}
 	}
 }
