@@ -20,7 +20,7 @@ func Register(specs []Spec, o Options) {
 			}
 			switch r.State {
 			case StatePass:
-			case StateUnsupported, StateDisabled:
+			case StateUnsupported, StateDisabled, StateXFail, StateNotRun:
 				ginkgo.Skip(r.Reason)
 			default:
 				ginkgo.Fail(Explain(r))
@@ -32,7 +32,7 @@ func Register(specs []Spec, o Options) {
 // Explain tells a failed result in a few lines, the last of which reproduces it.
 func Explain(r Result) string {
 	if r.Failure == nil {
-		return fmt.Sprintf("%s [%s]: %s", r.Spec, r.Lane, r.State)
+		return fmt.Sprintf("%s [%s]: %s: %s", r.Spec, r.Lane, r.State, r.Reason)
 	}
 	f := r.Failure
 	return fmt.Sprintf("%s [%s]: %s in schedule %d: %s\nagain: %s",

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,6 +158,6 @@ func (g *guest) judge(what string, at *oracle.Instant, e oracle.Evidence) {
 		g.t.Fail("%s cannot be read: %v", what, err)
 	}
 	if finding != nil {
-		g.t.Fail("%s is wrong: %s", what, fmt.Sprint(finding))
+		g.t.found(what, finding)
 	}
 }

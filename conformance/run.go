@@ -24,6 +24,11 @@ type Options struct {
 	// Deadline is the wall-clock bound of one spec; 0 means two minutes. A spec
 	// that meets it is an error with all stacks, never a pass.
 	Deadline time.Duration
+	// Baseline excuses failures that are known; nil excuses none.
+	Baseline *Baseline
+	// Stop is asked before each spec; a text other than "" is the reason why no
+	// more are run. nil never stops.
+	Stop func() string
 	// OnResult receives each result as it comes, from one goroutine at a time.
 	OnResult func(Result)
 }
@@ -55,6 +60,12 @@ func RunOne(s Spec, o Options) Result {
 		r.State, r.Reason = state, reason
 		return r
 	}
+	if o.Stop != nil {
+		if reason := o.Stop(); reason != "" {
+			r.State, r.Reason = StateNotRun, reason
+			return r
+		}
+	}
 	done := make(chan Result, 1)
 	go func(r Result) { done <- runSchedules(s, o, r) }(r)
 	watchdog := time.NewTimer(o.deadline())
@@ -71,7 +82,7 @@ func RunOne(s Spec, o Options) Result {
 		}
 	}
 	r.Seconds = time.Since(start).Seconds()
-	return r
+	return o.Baseline.Judge(r)
 }
 
 // applicable says whether a lane can run the spec, and if not why.

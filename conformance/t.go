@@ -8,6 +8,7 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 
+	"fleece/conformance/oracle"
 	"fleece/host"
 	"fleece/rt"
 	"fleece/virt"
@@ -98,11 +99,22 @@ func (t *T) Fail(format string, args ...any) { t.end("check", fmt.Sprintf(format
 // the target's fault.
 func (t *T) Broken(format string, args ...any) { t.end("harness", fmt.Sprintf(format, args...)) }
 
-func (t *T) end(kind, message string) {
+func (t *T) end(kind, message string) { t.stop(Failure{Kind: kind, Message: message}) }
+
+// stop ends the run with a failure and what was said between driver and QEMU.
+func (t *T) stop(f Failure) {
 	t.leaf.Lock()
-	exchange := append([]string(nil), t.exchange...)
+	f.QMP = append([]string(nil), t.exchange...)
 	t.leaf.Unlock()
-	t.env.Fail(Failure{Kind: kind, Message: message, QMP: exchange})
+	t.env.Fail(f)
+}
+
+// found ends the run with what the oracle found.
+func (t *T) found(what string, f *oracle.Finding) {
+	t.stop(Failure{
+		Kind: "check", Message: what + " is wrong: " + f.String(),
+		Finding: &Finding{What: what, Disk: f.Disk, Offset: f.Offset, Length: f.Length, Problem: f.Problem, History: f.Lines},
+	})
 }
 
 // must is Broken for an error of the harness's own doing.

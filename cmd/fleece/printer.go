@@ -79,16 +79,28 @@ func (p *printer) summary(r conformance.Report) {
 			fmt.Fprintf(p.out, "\n%s\n", conformance.Explain(res))
 		}
 	}
+	fmt.Fprintln(p.out, summaryLine(c))
+}
+
+// summaryLine counts what passed, what did not, and what was skipped; states that
+// are rare are named if they occur, so that the line hides nothing.
+func summaryLine(c map[conformance.State]int) string {
 	skipped := c[conformance.StateUnsupported] + c[conformance.StateDisabled]
-	bad := c[conformance.StateFail] + c[conformance.StateError]
-	fmt.Fprintf(p.out, "%d passed, %d failed, %d skipped\n", c[conformance.StatePass], bad, skipped)
+	bad := c[conformance.StateFail] + c[conformance.StateError] + c[conformance.StateXPass]
+	line := fmt.Sprintf("%d passed, %d failed, %d skipped", c[conformance.StatePass], bad, skipped)
+	for _, s := range []conformance.State{conformance.StateXFail, conformance.StateXPass, conformance.StateError, conformance.StateNotRun} {
+		if c[s] > 0 {
+			line += fmt.Sprintf(", %d %s", c[s], s)
+		}
+	}
+	return line
 }
 
 // resultLine is one spec in one lane: verdict, lane, id, plain hash, schedules.
 func resultLine(r conformance.Result) string {
 	line := fmt.Sprintf("%-11s %-8s %-34s", r.State, r.Lane, r.Spec)
 	switch {
-	case r.State == conformance.StateUnsupported || r.State == conformance.StateDisabled:
+	case r.Reason != "":
 		line += " " + r.Reason
 	case r.Hash != "":
 		line += fmt.Sprintf(" %s  %5d points  %d schedules, %d distinct", r.Hash, r.Points, r.Schedules, r.DistinctHashes)

@@ -1,17 +1,22 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"fleece/conformance"
 	"fleece/conformance/lanes"
+	"fleece/conformance/report"
 	"fleece/conformance/specs"
 	"fleece/conformance/suite"
 )
@@ -26,6 +31,9 @@ type runFlags struct {
 	workers   int
 	deadline  time.Duration
 	reportDir string
+	baseline  string
+	shard     string
+	budget    time.Duration
 	asJSON    bool
 }
 
@@ -36,7 +44,8 @@ func runCommand(base lanes.Config) *cobra.Command {
 		Short: "run the conformance suites",
 		Long: `Runs the conformance suites against one target, or against several that are
 separated by commas. The last line is the summary. Exit status 1 says that a spec
-failed, 2 that the harness or the environment did.`,
+failed, or passed where the baseline expects a failure; 2 that the harness or the
+environment did, or that specs were left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.OutOrStdout()) },
 	}
@@ -51,7 +60,10 @@ failed, 2 that the harness or the environment did.`,
 	fs.StringVar(&f.lane.Backend, "backend", "coro", "how tasks of a simulated world run: coro or baton")
 	fs.IntVar(&f.workers, "workers", 0, "simulated worlds at a time (0: one per processor)")
 	fs.DurationVar(&f.deadline, "deadline", 2*time.Minute, "wall-clock bound of one spec in one lane")
-	fs.StringVar(&f.reportDir, "report-dir", "", "directory for results.jsonl and report.json")
+	fs.StringVar(&f.reportDir, "report-dir", "", "directory for results.jsonl, report.json, junit.xml and report.html")
+	fs.StringVar(&f.baseline, "baseline", "", "file with the failures that are known, each with url and expiry")
+	fs.StringVar(&f.shard, "shard", "", "run part i of n of the specs: i/n")
+	fs.DurationVar(&f.budget, "budget", 0, "wall-clock bound of the whole run: specs that do not begin within it are not run (0: none)")
 	fs.BoolVar(&f.asJSON, "json", false, "print the report as one JSON document")
 	return c
 }
@@ -61,8 +73,16 @@ func (f runFlags) run(out io.Writer) error {
 	if _, err := suite.ParseFilter(f.filter); err != nil {
 		return err
 	}
-	if f.workers < 0 || f.deadline < 0 {
-		return errors.New("--workers and --deadline: must not be negative")
+	if f.workers < 0 || f.deadline < 0 || f.budget < 0 {
+		return errors.New("--workers, --deadline and --budget: must not be negative")
+	}
+	shard, err := conformance.ParseShard(f.shard)
+	if err != nil {
+		return fmt.Errorf("--shard: %w", err)
+	}
+	baseline, err := f.readBaseline()
+	if err != nil {
+		return fmt.Errorf("--baseline: %w", err)
 	}
 	if f.schedules < 0 || f.schedules > conformance.SchedulesMax {
 		return fmt.Errorf("--schedules %d: must be between 0 and %d", f.schedules, conformance.SchedulesMax)
@@ -81,55 +101,109 @@ func (f runFlags) run(out io.Writer) error {
 		}
 		chosen = append(chosen, lane)
 	}
-	var stream *suite.Stream
+	r := &running{runFlags: f, show: newPrinter(out, f.asJSON), baseline: baseline, shard: shard}
 	if f.reportDir != "" {
-		var err error
-		if stream, err = suite.OpenStream(f.reportDir); err != nil {
+		if r.stream, err = report.OpenStream(f.reportDir); err != nil {
 			return err
 		}
 	}
-	show := newPrinter(out, f.asJSON)
 	var all []conformance.Result
+	var failure error
+	stop, release := stopper(f.budget)
+	defer release()
 	for _, lane := range chosen {
-		results, err := f.runLane(lane, show, stream)
+		results, err := r.lane(lane, stop)
 		all = append(all, results...)
-		if err != nil {
-			return err
-		}
+		failure = errors.Join(failure, err)
 	}
-	report := conformance.Report{
+	document := conformance.Report{
 		Tool: "fleece", Version: Version, Target: f.target, QEMU: qemuVersion, Seed: f.seed,
+		Schedules: f.schedules, Shard: shard.String(),
 		Counts: conformance.Tally(all), Results: all, Matrix: conformance.Matrix(specs.All()),
 	}
-	show.summary(report)
-	if stream != nil {
-		if err := stream.Close(report); err != nil {
-			return err
-		}
+	r.show.summary(document)
+	if r.stream != nil {
+		failure = errors.Join(failure, r.stream.Close(document))
+	}
+	if failure != nil {
+		return failure
 	}
 	return verdict(all)
 }
 
-func (f runFlags) runLane(lane conformance.Lane, show *printer, stream *suite.Stream) ([]conformance.Result, error) {
-	chosen, err := suite.Select(specs.All(), lane.Name(), f.filter)
+// readBaseline reads the baseline file; nil without one.
+func (f runFlags) readBaseline() (*conformance.Baseline, error) {
+	if f.baseline == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.baseline)
 	if err != nil {
 		return nil, err
 	}
-	show.begin(lane.Name(), len(chosen))
+	known := make(map[string]bool)
+	for _, s := range specs.All() {
+		known[s.ID] = true
+	}
+	return conformance.ParseBaseline(f.baseline, text, time.Now(), func(id string) bool { return known[id] })
+}
+
+// stopper tells when no more specs are to begin: when the budget is used up, or
+// after an interrupt.
+func stopper(budget time.Duration) (stop func() string, release func()) {
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	start := time.Now()
+	return func() string {
+		switch {
+		case ctx.Err() != nil:
+			return "the run was interrupted"
+		case budget > 0 && time.Since(start) >= budget:
+			return fmt.Sprintf("the budget of %s was used up", budget)
+		}
+		return ""
+	}, release
+}
+
+// running is a run under way.
+type running struct {
+	runFlags
+	show     *printer
+	stream   *report.Stream // nil without a report directory
+	baseline *conformance.Baseline
+	shard    conformance.Shard
+}
+
+// lane runs the chosen specs in one lane. Every one of them has a result, whatever
+// ended the run.
+func (r *running) lane(lane conformance.Lane, stop func() string) ([]conformance.Result, error) {
+	chosen, err := suite.Select(specs.All(), lane.Name(), r.filter)
+	if err != nil {
+		return nil, err
+	}
+	chosen = r.shard.Of(chosen)
+	r.show.begin(lane.Name(), len(chosen))
 	var results []conformance.Result
 	var lost error // of the stream
-	o := conformance.Options{
-		Lane: lane, Schedules: f.schedules, Seed: f.seed, Workers: f.workers, Deadline: f.deadline,
-		OnResult: func(r conformance.Result) {
-			results = append(results, r)
-			show.result(r)
-			if stream != nil && lost == nil {
-				lost = stream.Add(r)
-			}
-		},
+	keep := func(res conformance.Result) {
+		results = append(results, res)
+		r.show.result(res)
+		if r.stream != nil && lost == nil {
+			lost = r.stream.Add(res)
+		}
 	}
-	err = suite.Run(chosen, o)
-	show.end()
+	err = suite.Run(chosen, conformance.Options{
+		Lane: lane, Schedules: r.schedules, Seed: r.seed, Workers: r.workers, Deadline: r.deadline,
+		Baseline: r.baseline, Stop: stop, OnResult: keep,
+	})
+	for _, s := range chosen[len(results):] {
+		keep(conformance.Result{
+			Spec: s.ID, Title: s.Title, Lane: lane.Name(), Requirements: s.Requirements,
+			State: conformance.StateNotRun, Reason: "the run ended before it",
+		})
+	}
+	r.show.end()
+	if stop() != "" {
+		err = nil // the results say so
+	}
 	return results, errors.Join(err, lost)
 }
 
@@ -139,8 +213,10 @@ func verdict(all []conformance.Result) error {
 	switch {
 	case counts[conformance.StateError] > 0:
 		return fmt.Errorf("%d specs ended with an error of the harness", counts[conformance.StateError])
-	case counts[conformance.StateFail] > 0:
+	case counts[conformance.StateFail] > 0 || counts[conformance.StateXPass] > 0:
 		return errFinding
+	case counts[conformance.StateNotRun] > 0:
+		return fmt.Errorf("%d specs were not run", counts[conformance.StateNotRun])
 	case counts[conformance.StatePass] == 0:
 		return fmt.Errorf("no spec was run: the label filter or the target leaves nothing")
 	}
