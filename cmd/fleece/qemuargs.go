@@ -129,7 +129,7 @@ func addDevice(spec *machine.Spec, text string, _ *qmp.Schema) error {
 	}
 	switch d.Driver {
 	case "":
-		return errors.New("Parameter 'driver' is missing")
+		return errors.New("parameter 'driver' is missing")
 	case "virtio-blk", "virtio-blk-device":
 		d.Driver = "virtio-blk-pci"
 	case "virtio-blk-pci", "ide-hd", "ide-cd", "scsi-hd", "scsi-cd":

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -327,5 +328,53 @@ func TestAMachineDiesWhereTheRealBinaryDoesIfItShould(t *testing.T) {
 		if err != nil || r.Difference != nil || r.Died != s.Dies {
 			t.Errorf("dies %v: %+v, %v", s.Dies, r, err)
 		}
+	}
+}
+
+// comers is a source of clients that come, send something and leave; after few and
+// after many of them it looks at the heap.
+type comers struct {
+	player
+	n    int
+	heap []uint64
+}
+
+const (
+	fewComers  = 1000
+	manyComers = 10 * fewComers
+	// inputsOfComer are Connect, Data and Hangup.
+	inputsOfComer = 3
+)
+
+func (c *comers) Next(now, _ time.Duration, _ bool) (session.Input, bool) {
+	if c.n == fewComers*inputsOfComer || c.n == manyComers*inputsOfComer {
+		c.out[0] = nil
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // the second empties pools
+		runtime.ReadMemStats(&m)
+		c.heap = append(c.heap, m.HeapAlloc)
+	}
+	in := session.Input{At: now, Kind: session.Connect}
+	switch {
+	case c.n == manyComers*inputsOfComer:
+		in.Kind = session.End
+	case c.n%inputsOfComer == 1:
+		in.Kind, in.Data = session.Data, fmt.Appendf(nil, `%s{"execute":"blockdev-add","arguments":{"driver":"file","filename":"/no/%d","node-name":"n%d"}}{"exec`, negotiate, c.n, c.n)
+	case c.n%inputsOfComer == 2:
+		in.Kind = session.Hangup
+	}
+	c.n++
+	return in, true
+}
+
+func TestASessionKeepsNothingOfClientsThatHaveLeft(t *testing.T) {
+	c := &comers{}
+	if err := session.Run(session.Options{Setup: session.Setup{Monitors: 1, HostBytes: 1 << 20}, Source: c, Output: c}); err != nil {
+		t.Fatal(err)
+	}
+	const perClient = 10 // bytes that are noise
+	if c.closed[0] != manyComers || c.heap[1] > c.heap[0]+manyComers*perClient {
+		t.Errorf("%d clients were served; the heap grew from %d to %d bytes", c.closed[0], c.heap[0], c.heap[1])
 	}
 }

@@ -18,7 +18,7 @@ func (s *Server) Next(now, next time.Duration, listening bool) (session.Input, b
 	for {
 		wall := time.Since(s.begin)
 		due := next >= 0 && wall >= next
-		if listening && next != now && !(due && s.lastInput) {
+		if listening && next != now && (!due || !s.lastInput) {
 			if in, ok := s.pop(); ok {
 				s.lastInput = true
 				in.At = max(now, wall)
