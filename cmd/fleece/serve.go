@@ -34,9 +34,9 @@ const serveLong = `Serves a simulated QEMU 7.2 on sockets, in the time of the wa
 client. Each --qmp is a monitor as a chardev with server=on,wait=off makes it: one
 client at a time, the next one when it has left.
 
-The machine is a domain of libvirt (--domain FILE), or what QEMU's own arguments
-behind -- say: -blockdev (JSON or key=value), -device, -S, -name. Guest writes are
-made as on QEMU without a guest:
+The machine is a domain of libvirt (--domain FILE), which waits for cont as libvirt
+starts it, or what QEMU's own arguments behind -- say: -blockdev (JSON or key=value),
+-device, -S, -name. Guest writes are made as on QEMU without a guest:
 
   {"execute": "human-monitor-command", "arguments": {"command-line":
     "qemu-io -d virtio-disk0/virtio-backend \"write -P 1 0 64k\""}}
