@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -33,7 +34,9 @@ func TestTheCommandLineKeepsToItsScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[serverKey{}] = &serverBox{}
-			return nil
+			recordings, err := filepath.Abs("../../sim/testdata")
+			e.Setenv("RECORDINGS", recordings)
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"trace":         passingTrace,

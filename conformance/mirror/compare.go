@@ -1,0 +1,133 @@
+package mirror
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"fleece/qmp"
+)
+
+// Difference is an exchange in which the simulator says something else.
+type Difference struct {
+	Line      int      `json:"line"` // of the recording
+	What      string   `json:"what"` // the command
+	Recorded  []string `json:"recorded"`
+	Simulated []string `json:"simulated"`
+}
+
+// LeftOut is an exchange that is not compared.
+type LeftOut struct {
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+}
+
+// Session is what came of replaying one recorded session.
+type Session struct {
+	Name        string       `json:"name"`
+	Exchanges   int          `json:"exchanges"`
+	LeftOut     []LeftOut    `json:"leftOut,omitempty"`
+	Differences []Difference `json:"differences,omitempty"`
+	// Trouble is why the session could not be replayed at all; such a session
+	// counts as one difference.
+	Trouble string `json:"trouble,omitempty"`
+}
+
+// Different counts the differences; a session that could not be replayed has one.
+func (s Session) Different() int {
+	if s.Trouble != "" {
+		return len(s.Differences) + 1
+	}
+	return len(s.Differences)
+}
+
+// Replay holds the simulator against recordings. Those that continue each other are
+// one session, or share a host.
+func Replay(recordings []*Recording, schema *qmp.Schema) []Session {
+	var sessions []Session
+	for _, group := range groups(join(recordings)) {
+		results := make([]Session, len(group))
+		err := inReplayer(func(r *replayer) {
+			for i, rec := range group {
+				s := stageOf(rec, i > 0)
+				s.opts.Schema = schema
+				results[i] = rec.compare(r.run(rec, s), s.left)
+			}
+		})
+		if err != nil {
+			results[0].Name, results[0].Trouble = group[0].Name, err.Error()
+		}
+		sessions = append(sessions, results...)
+	}
+	return sessions
+}
+
+// groups puts recordings together that found the files of the one before.
+func groups(recordings []*Recording) [][]*Recording {
+	var all [][]*Recording
+	for _, r := range recordings {
+		k := len(all) - 1
+		if k >= 0 && sharesHost(all[k][len(all[k])-1].number(), r.number()) {
+			all[k] = append(all[k], r)
+		} else {
+			all = append(all, []*Recording{r})
+		}
+	}
+	return all
+}
+
+func (r *Recording) compare(actual [][]qmp.Value, left map[string]string) Session {
+	s := Session{Name: r.Name, Exchanges: len(r.exchanges)}
+	var want, got names
+	for i := range r.exchanges {
+		e := &r.exchanges[i]
+		wantText := want.normalise(e.command, e.answers)
+		gotText := got.normalise(e.command, r.heard(i, actual[i]))
+		reason, ok := left[e.id()]
+		if !ok {
+			reason, ok = left["#"+strconv.Itoa(i)]
+		}
+		switch {
+		case ok:
+			s.LeftOut = append(s.LeftOut, LeftOut{e.what(), reason})
+		case !slices.Equal(wantText, gotText) && !r.metLater(i, gotText):
+			s.Differences = append(s.Differences, Difference{e.line, e.what(), wantText, gotText})
+		}
+	}
+	return s
+}
+
+// heard drops what came on a connection after its client had stopped to listen: the
+// recording ends with another connection's messages.
+func (r *Recording) heard(i int, actual []qmp.Value) []qmp.Value {
+	last := len(r.exchanges) - 1
+	for _, e := range r.exchanges[i+1:] {
+		if e.monitor == r.exchanges[i].monitor {
+			return actual
+		}
+	}
+	if r.exchanges[i].monitor == r.exchanges[last].monitor {
+		return actual
+	}
+	return actual[:min(len(actual), len(r.exchanges[i].answers))]
+}
+
+// metLater is normalisation 9.
+func (r *Recording) metLater(i int, got []string) bool {
+	name := r.exchanges[i].command.Get("execute").S()
+	if name != "query-block-jobs" && name != "query-jobs" {
+		return false
+	}
+	for _, k := range [...]int{i - 1, i + 1} {
+		if k < 0 || k >= len(r.exchanges) || r.exchanges[k].command.Get("execute").S() != name {
+			continue
+		}
+		var n names
+		near := n.normalise(r.exchanges[k].command, r.exchanges[k].answers)
+		id := func(k int) string { return `"` + r.exchanges[k].id() + `"` }
+		if len(near) == 1 && len(got) == 1 && strings.Replace(near[0], id(k), id(i), 1) == got[0] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+package mirror_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"fleece/conformance/mirror"
+	"fleece/qmp"
+)
+
+// notYet are recordings of commands that the simulator lacks. An entry whose
+// recording agrees is a failure as well, so that it goes when it may.
+var notYet = map[string]string{
+	"10-drain-pause-events":        "query-blockstats",
+	"80-nbd-target-and-cbw-node":   "the NBD client as a block driver",
+	"84-mirror-ready-for-contrast": "blockdev-mirror",
+}
+
+func TestReplay_RepeatsEveryRecordingOfQEMU(t *testing.T) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := mirror.Load("../../fixtures/transcripts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range mirror.Replay(all, schema) {
+		if lacking, ok := notYet[s.Name]; ok {
+			if s.Different() == 0 {
+				t.Errorf("%s agrees: %s is there now, take the entry out", s.Name, lacking)
+			}
+			continue
+		}
+		if s.Trouble != "" {
+			t.Errorf("%s: %s", s.Name, s.Trouble)
+		}
+		for i, d := range s.Differences {
+			if i == 3 {
+				t.Errorf("%s: %d differences", s.Name, len(s.Differences))
+				break
+			}
+			t.Errorf("%s line %d: %s\nrecorded  %q\nsimulated %q", s.Name, d.Line, d.What, d.Recorded, d.Simulated)
+		}
+	}
+}
+
+func TestParse_SaysWhereARecordingIsBroken(t *testing.T) {
+	const greeting = `{"dir":"S","msg":{"QMP":{}},"ms":1,"note":"argv: -S"}` + "\n"
+	for _, c := range []struct{ text, want string }{
+		{"", "the recording is empty"},
+		{"{\n", "1"},
+		{`{"dir":"X","msg":{},"ms":1}` + "\n", "1"},
+		{`{"dir":"S","msg":{"return":{}},"ms":1}` + "\n", "line 1: a message of QEMU before the greeting"},
+		{greeting + `{"dir":"S","msg":{"return":{}},"ms":1,"mon":"m1"}` + "\n", "line 2: a message of QEMU before the greeting"},
+		{strings.Replace(greeting, "-S", "-blockdev {", 1), "line 1: QEMU's arguments in the note"},
+		{strings.Replace(greeting, "-S", "-blockdev driver=file", 1), "only the JSON form is recorded"},
+	} {
+		if _, err := mirror.Parse("x", []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: got %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+// A recording that says something else is told apart, by its line.
+func TestReplay_FindsAnAlteredReply(t *testing.T) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../fixtures/transcripts/18-job-verbs.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	altered := 0
+	for i, l := range lines {
+		if !strings.Contains(l, `"desc": "`) && !strings.Contains(l, `"desc":"`) || altered > 0 {
+			continue
+		}
+		lines[i] = strings.Replace(l, `"desc":"`, `"desc":"Not `, 1)
+		altered = i + 1
+	}
+	r, err := mirror.Parse("18-job-verbs", []byte(strings.Join(lines, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mirror.Replay([]*mirror.Recording{r}, schema)[0]
+	if s.Different() != 1 || s.Differences[0].Line != altered-1 {
+		t.Errorf("%d differences, the first %+v, want one of the command before line %d", s.Different(), s.Differences, altered)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	text, err := os.ReadFile("../../fixtures/transcripts/42-nbd-server-stop-hang.jsonl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = mirror.Parse("x", text) })
+}

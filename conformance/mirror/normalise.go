@@ -1,0 +1,178 @@
+package mirror
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fleece/qmp"
+)
+
+// The normalisations, each with its reason. Nothing else may differ.
+//
+//  1. timestamps: another clock.
+//  2. actual-size: what the recording's file system had allocated.
+//  3. generated node names: random digits; they become numbers in order of first
+//     appearance.
+//  4. order of members: QEMU's is hash order (§1.5).
+//  5. the end of a job that copies may come before or after the reply of the
+//     command that runs meanwhile, be it the one that started it (§0.2); the end of
+//     a job that had no work may not, nor one that a verb brought about.
+//  6. of two jobs that end independently, either may be first; of two jobs of a
+//     group, either may be the first to wait for the other.
+//  7. resets of the guest's own making: they are its firmware's.
+//  8. the figures of a migration: they are about the guest's memory.
+//  9. a query of jobs may meet a job that copies one chunk earlier or later than the
+//     recording: what the query before it or after it was told will do.
+//  10. the graph's numbers and the order of its lists: they name the same edges.
+
+// names numbers the generated node names of one side.
+type names struct{ seen []string }
+
+// generated matches a node name that QEMU made up.
+func generated() *regexp.Regexp { return regexp.MustCompile(`#block\d+`) }
+
+// normalise renders what followed a command, one line per message.
+func (n *names) normalise(command qmp.Value, answers []qmp.Value) []string {
+	if !strings.Contains(command.Get("execute").S(), "job-") {
+		answers = moveReply(answers)
+	}
+	ends := isEnd
+	if command.Get("arguments").Get("properties").Get("completion-mode").S() == "grouped" {
+		ends = isWaiting
+	}
+	answers = orderEnds(answers, ends)
+	out := make([]string, 0, len(answers))
+	for _, a := range answers {
+		if a.Get("event").S() == "RESET" && a.Get("data").Get("guest").IsTrue() {
+			continue
+		}
+		text := canonical(a)
+		out = append(out, generated().ReplaceAllStringFunc(text, n.number))
+	}
+	return out
+}
+
+func (n *names) number(name string) string {
+	i := slices.Index(n.seen, name)
+	if i < 0 {
+		i = len(n.seen)
+		n.seen = append(n.seen, name)
+	}
+	return "#block<" + string(rune('a'+i)) + ">"
+}
+
+// jobOf is the job that an event is about.
+func jobOf(m qmp.Value) string {
+	return m.Get("data").Get("id").S() + m.Get("data").Get("device").S()
+}
+
+// isEnd reports whether a message is about the end of a job.
+func isEnd(m qmp.Value) bool {
+	switch m.Get("event").S() {
+	case "BLOCK_JOB_COMPLETED", "BLOCK_JOB_PENDING", "BLOCK_JOB_ERROR":
+		return true
+	case "JOB_STATUS_CHANGE":
+		switch m.Get("data").Get("status").S() {
+		case "waiting", "pending", "aborting", "concluded", "null":
+			return true
+		}
+	}
+	return false
+}
+
+// moveReply is normalisation 5.
+func moveReply(answers []qmp.Value) []qmp.Value {
+	var worked []string
+	reply := -1
+	for i, m := range answers {
+		if m.Get("return").Present() {
+			reply = i
+		}
+		if n, ok := m.Get("data").Get("len").Int64(); ok && n > 0 && m.Get("event").S() == "BLOCK_JOB_COMPLETED" {
+			worked = append(worked, jobOf(m))
+		}
+	}
+	first := slices.IndexFunc(answers, func(m qmp.Value) bool {
+		return isEnd(m) && slices.Contains(worked, jobOf(m))
+	})
+	if reply < 0 || first < 0 || first > reply {
+		return answers
+	}
+	out := slices.Delete(slices.Clone(answers), reply, reply+1)
+	return slices.Insert(out, first, answers[reply])
+}
+
+func isWaiting(m qmp.Value) bool { return m.Get("data").Get("status").S() == "waiting" }
+
+// orderEnds is normalisation 6.
+func orderEnds(answers []qmp.Value, isEnd func(qmp.Value) bool) []qmp.Value {
+	out := slices.Clone(answers)
+	for lo := 0; lo < len(out); lo++ {
+		hi := lo
+		for hi < len(out) && isEnd(out[hi]) {
+			hi++
+		}
+		if hi > lo {
+			slices.SortStableFunc(out[lo:hi], func(a, b qmp.Value) int { return cmp.Compare(jobOf(a), jobOf(b)) })
+			lo = hi
+		}
+	}
+	return out
+}
+
+// canonical renders a message with sorted members and without 1 and 2.
+func canonical(m qmp.Value) string {
+	if g := m.Get("return"); g.Get("edges").Present() {
+		return graph(g)
+	}
+	var v any
+	if err := json.Unmarshal([]byte(m.String()), &v); err != nil {
+		return "not JSON: " + m.String()
+	}
+	out, _ := json.Marshal(strip(v))
+	return string(out)
+}
+
+func strip(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, "timestamp")
+		delete(v, "actual-size")
+		for _, figure := range []string{"ram", "setup-time", "total-time", "downtime"} {
+			delete(v, figure)
+		}
+		for _, x := range v {
+			strip(x)
+		}
+	case []any:
+		for _, x := range v {
+			strip(x)
+		}
+	}
+	return v
+}
+
+// graph is normalisation 10.
+func graph(g qmp.Value) string {
+	name := func(id qmp.Value) string {
+		for _, n := range g.Get("nodes").Items() {
+			if n.Get("id").String() == id.String() {
+				return n.Get("type").S() + " " + n.Get("name").S()
+			}
+		}
+		return "?"
+	}
+	var lines []string
+	for _, e := range g.Get("edges").Items() {
+		lines = append(lines, name(e.Get("parent"))+" -"+e.Get("name").S()+"-> "+name(e.Get("child"))+
+			" "+e.Get("perm").String()+" "+e.Get("shared-perm").String())
+	}
+	for _, n := range g.Get("nodes").Items() {
+		lines = append(lines, n.Get("type").S()+" "+n.Get("name").S())
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
