@@ -92,7 +92,7 @@ func (c *client) flush() {
 func (c *client) tryWrite(data []byte) (rest []byte) {
 	err := c.raw.Write(func(fd uintptr) bool {
 		for len(data) > 0 {
-			n, err := syscall.Write(int(fd), data)
+			n, err := rawWrite(fd, data)
 			switch {
 			case n > 0:
 				data = data[n:]

@@ -71,7 +71,7 @@ func (r *reader) run() {
 func (r *reader) read(buf []byte) (n int, err error) {
 	broken := r.c.raw.Read(func(fd uintptr) bool {
 		for {
-			n, err = syscall.Read(int(fd), buf)
+			n, err = rawRead(fd, buf)
 			switch {
 			case errors.Is(err, syscall.EINTR):
 				continue
