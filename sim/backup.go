@@ -28,7 +28,6 @@ type backup struct {
 	mode    syncMode
 	bitmap  *bitmap // nil without one
 	bitMode string  // "on-success", "never", "always"
-	edges   []*edge
 
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
@@ -235,10 +234,7 @@ func (b *backup) dropFilter() {
 	section := m.drain(b.filter) // other jobs above it show this
 	defer section.end()
 	b.copy.closed = true
-	for _, e := range b.edges {
-		_ = e.detach()
-	}
-	b.edges = nil
+	b.job.dropEdges()
 	m.removeFilter(b.filter)
 	b.source.bitmaps.release(b.copy.bits)
 }

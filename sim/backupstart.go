@@ -180,8 +180,7 @@ func (m *Machine) createBackup(a backupArgs, source, target *node, bm *bitmap) (
 	j.work, j.blockJob = b, true
 	j.autoFinalize, j.autoDismiss = a.autoFinalize, a.autoDismiss
 	for role, n := range [...]*node{filter, target} {
-		u := &user{label: "block job '" + j.id + "'", job: j, graphName: j.id, shared: permAll}
-		b.edges = append(b.edges, n.use([...]string{"main node", "target"}[role], u))
+		j.use([...]string{"main node", "target"}[role], n, 0, permAll)
 	}
 	return j, nil
 }

@@ -76,8 +76,11 @@ func (d *drained) hold(j *job) {
 // first: it pauses a job at the first of its nodes and resumes it at the last.
 func (d *drained) sort(which func(target, filter int) int) {
 	at := func(j *job) int {
-		b := j.work.(*backup)
-		return which(slices.Index(d.m.nodes, b.target), slices.Index(d.m.nodes, b.filter))
+		if len(j.edges) < 2 {
+			return 0
+		}
+		filter, target := j.edges[0].child, j.edges[1].child
+		return which(slices.Index(d.m.nodes, target), slices.Index(d.m.nodes, filter))
 	}
 	slices.SortStableFunc(d.jobs, func(a, b *job) int { return at(a) - at(b) })
 }
@@ -106,8 +109,12 @@ func (m *Machine) drainAll() {
 
 // uses reports whether n is below the job.
 func (j *job) uses(n *node) bool {
-	b, ok := j.work.(*backup)
-	return ok && (b.filter.reaches(n) || b.target.reaches(n))
+	for _, e := range j.edges {
+		if e.child.reaches(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // reaches reports whether x is n or below it.

@@ -25,7 +25,7 @@ func (d *nullDriver) status(_, n int64) (bool, bool, int64, error) {
 // passDriver is raw, and every other driver that passes all on to its file child.
 type passDriver struct{ n *node }
 
-func (d *passDriver) file() *node { return d.n.child("file") }
+func (d *passDriver) file() *node { return d.n.filtered() }
 
 func (d *passDriver) read(r *reader, off, n int64) error { return d.file().drv.read(r, off, n) }
 func (d *passDriver) write(off, n int64, segs []segment) error {

@@ -16,6 +16,8 @@ const (
 	jobCreated   jobStatus = "created"
 	jobRunning   jobStatus = "running"
 	jobPaused    jobStatus = "paused"
+	jobReady     jobStatus = "ready"
+	jobStandby   jobStatus = "standby" // ready and paused
 	jobWaiting   jobStatus = "waiting"
 	jobPending   jobStatus = "pending"
 	jobAborting  jobStatus = "aborting"
@@ -27,7 +29,7 @@ const (
 type job struct {
 	m    *Machine
 	id   string
-	kind string // "backup", "create"
+	kind string // "backup", "create", "mirror", "commit", "stream"
 	work worker
 	txn  *jobTxn
 
@@ -37,10 +39,13 @@ type job struct {
 	// blockJob tells jobs that block-job-* and query-block-jobs know.
 	blockJob bool
 
+	edges []*edge // to the nodes that it works on; the first is its main node
+
 	pauseCount int
 	userPaused bool
 	errorStop  bool // paused by an error policy
 	cancelled  bool
+	wasReady   bool // and has ended
 	completed  bool // its work ended, well or not
 	joined     bool // cancelled by somebody who waits for it and ends it
 	err        string
@@ -102,7 +107,25 @@ func (j *job) set(s jobStatus) {
 
 // active reports whether the job's work goes on.
 func (j *job) active() bool {
-	return !j.completed && (j.status == jobRunning || j.status == jobPaused)
+	return !j.completed && (j.working() || j.status == jobPaused || j.status == jobStandby)
+}
+
+// working reports whether the state is one in which the job does its work.
+func (j *job) working() bool { return j.status == jobRunning || j.status == jobReady }
+
+// use makes the job a parent of a node; nobody else may change the node's place in the
+// graph then.
+func (j *job) use(role string, n *node, perm, shared permSet) {
+	u := &user{label: "block job '" + j.id + "'", job: j, graphName: j.id, perm: perm, shared: shared}
+	j.edges = append(j.edges, n.use(role, u))
+}
+
+// dropEdges lets the nodes go.
+func (j *job) dropEdges() {
+	for _, e := range j.edges {
+		_ = e.detach()
+	}
+	j.edges = nil
 }
 
 // begin enters running; drained sections that are open pause it at once (§4.3).
@@ -118,7 +141,7 @@ func (j *job) pump() {
 	m := j.m
 	m.p.Go("job-"+j.id, func() {
 		m.mu.Lock()
-		for gen == j.gen && j.active() && j.status == jobRunning && j.work.step(gen) {
+		for gen == j.gen && j.active() && j.working() && j.work.step(gen) {
 		}
 		m.mu.Unlock()
 	})
@@ -126,7 +149,7 @@ func (j *job) pump() {
 
 // kick lets a pump that waits for its speed limit look again, by starting another.
 func (j *job) kick() {
-	if j.active() && j.status == jobRunning && j.work.idle() {
+	if j.active() && j.working() && j.work.idle() {
 		j.pump()
 		j.cond.Broadcast()
 	}
@@ -141,12 +164,16 @@ func (j *job) pause() {
 // settlePause enters paused if that was asked for and nothing is in flight. An
 // ending job does not pause.
 func (j *job) settlePause() bool {
-	if j.pauseCount == 0 || j.cancelled || j.status != jobRunning || !j.active() || !j.work.idle() {
+	if j.pauseCount == 0 || j.cancelled || !j.working() || !j.active() || !j.work.idle() {
 		return false
 	}
 	j.gen++
 	j.cond.Broadcast()
-	j.set(jobPaused)
+	if j.status == jobReady {
+		j.set(jobStandby)
+	} else {
+		j.set(jobPaused)
+	}
 	return true
 }
 
@@ -157,11 +184,25 @@ func (j *job) resume() {
 		return
 	}
 	j.errorStop = false
-	if j.status == jobPaused {
-		j.set(jobRunning)
-	}
+	j.leavePause()
 	if j.active() {
 		j.pump()
+	}
+}
+
+// leavePause goes back to the state that the pause interrupted. A worker whose pace is
+// limited does not wait on.
+func (j *job) leavePause() {
+	switch j.status {
+	case jobPaused:
+		j.set(jobRunning)
+	case jobStandby:
+		j.set(jobReady)
+	default:
+		return
+	}
+	if r, ok := j.work.(interface{ resumed() }); ok {
+		r.resumed()
 	}
 }
 
@@ -200,9 +241,7 @@ func (j *job) requestCancel() {
 		j.userPaused = false
 		j.pauseCount--
 	}
-	if j.status == jobPaused {
-		j.set(jobRunning)
-	}
+	j.leavePause()
 	if j.work.idle() {
 		j.gen++
 		j.cond.Broadcast()

@@ -52,8 +52,26 @@ func (j *job) verb(verb string, args qmp.Value, isBlock bool) *qmp.ReplyError {
 		j.dismiss()
 		return nil
 	}
-	// complete: a backup never gets ready for it.
-	return j.refuse(verb, false)
+	return j.userComplete()
+}
+
+// completer is the work of a job that gets ready and then waits for its end.
+type completer interface {
+	// complete ends the job; pivot tells whether its result is to be used.
+	complete(pivot bool)
+}
+
+// userComplete is the verb complete: only a job that is ready has it.
+func (j *job) userComplete() *qmp.ReplyError {
+	if err := j.refuse("complete", j.status == jobReady || j.status == jobStandby); err != nil {
+		return err
+	}
+	c, ok := j.work.(completer)
+	if !ok {
+		return qmp.Generic("The active block job '" + j.id + "' cannot be completed")
+	}
+	c.complete(true)
+	return nil
 }
 
 // refuse gives the text for a verb that the state does not allow.
@@ -70,9 +88,9 @@ func (j *job) busy() bool {
 	return j.kind != "backup" && !j.work.idle()
 }
 
-// alive covers created, running and paused.
+// alive covers every state before the end of the work.
 func (j *job) alive() bool {
-	return j.status == jobCreated || j.status == jobRunning || j.status == jobPaused
+	return j.status == jobCreated || j.working() || j.status == jobPaused || j.status == jobStandby
 }
 
 func (j *job) userPause() *qmp.ReplyError {
@@ -106,6 +124,10 @@ func (j *job) userCancel(gentle bool) *qmp.ReplyError {
 	}
 	if err := j.refuse("cancel", j.alive() || j.status == jobWaiting || j.status == jobPending); err != nil {
 		return err
+	}
+	if c, ok := j.work.(completer); ok && gentle && j.status == jobReady {
+		c.complete(false) // without force a ready job ends well, without its effect ({84})
+		return nil
 	}
 	j.cancel()
 	return nil

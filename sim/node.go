@@ -54,6 +54,12 @@ type node struct {
 	options  qmp.Value // as given to blockdev-add
 	one      [1]segment
 	closed   bool
+	// implicit is set for filters of jobs that nobody gave a name: query-block
+	// looks through them.
+	implicit bool
+	// jobPerms is set for the filters of jobs: what they need of their child, and
+	// share, given what their parents need and share.
+	jobPerms func(perm, shared permSet) (permSet, permSet)
 	// inactive is set when a migration has handed the image over.
 	inactive  bool
 	threshold int64 // of block-set-write-threshold; 0 is none
@@ -254,6 +260,14 @@ func (n *node) filtered() *node {
 		return n.child("file")
 	}
 	return nil
+}
+
+// explicit skips the filters that jobs put there without being asked for a name.
+func (n *node) explicit() *node {
+	for n.implicit && n.filtered() != nil {
+		n = n.filtered()
+	}
+	return n
 }
 
 // cow is the driver of a copy-before-write node, or nil.

@@ -72,9 +72,11 @@ func (e *edge) perms() (perm, shared permSet) {
 		}
 		return perm & permRead, permReadShare
 	case n.kind == "qcow2" && !n.readOnly:
-		return permRead | permWrite | permResize, permReadShare
+		return permRead | permWrite | permResize, shared &^ (permWrite | permResize)
 	case n.kind == "qcow2":
-		return permRead, permReadShare
+		return permRead, shared &^ (permWrite | permResize)
+	case n.jobPerms != nil:
+		return n.jobPerms(perm, shared)
 	}
 	return perm, shared // raw and blkdebug pass on what their parents say
 }

@@ -40,9 +40,9 @@ func (m *Machine) queryGraph() qmp.Value {
 		}
 	}
 	for _, j := range m.jobs {
-		if b, ok := j.work.(*backup); ok && len(b.edges) > 0 {
+		if len(j.edges) > 0 {
 			entry(nil, j.id, j.id, "block-job")
-			for _, e := range b.edges {
+			for _, e := range j.edges {
 				userEdges = append(userEdges, g.edge(e))
 			}
 		}

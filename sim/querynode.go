@@ -13,7 +13,7 @@ func (m *Machine) queryNodes(flat bool) qmp.Value {
 
 // queryUnder is the node as a device's medium: with the device's throttling.
 func (n *node) queryUnder(d *device) qmp.Value {
-	v := n.describe(false, d.limits)
+	v := n.explicit().describe(false, d.limits)
 	if d.group != "" {
 		v = v.With("group", qmp.Str(d.group))
 	}
