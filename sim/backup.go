@@ -1,10 +1,7 @@
 package sim
 
 import (
-	"syscall"
 	"time"
-
-	"fleece/qmp"
 )
 
 // syncMode is MirrorSyncMode as far as a backup has it.
@@ -142,39 +139,15 @@ func (b *backup) between(gen int, delay time.Duration) bool {
 	return gen == j.gen
 }
 
-// failed applies the error policy (§5.8); ignore means try again.
+// failed applies the error policy.
 func (b *backup) failed() bool {
-	c, j := b.copy, b.job
-	errno := errnoOf(c.failure)
-	operation, policy := "write", b.onTarget
+	c, policy := b.copy, b.onTarget
 	if c.readFail {
-		operation, policy = "read", b.onSource
+		policy = b.onSource
 	}
-	text := errText(c.failure)
+	err := c.failure
 	c.failure = nil
-	action := "report"
-	switch {
-	case policy == "ignore", policy == "stop":
-		action = policy
-	case (policy == "enospc" || policy == "auto") && errno == syscall.ENOSPC:
-		action = "stop"
-	}
-	j.m.emit("BLOCK_JOB_ERROR", qmp.Dict(qmp.M("device", qmp.Str(j.id)),
-		qmp.M("operation", qmp.Str(operation)), qmp.M("action", qmp.Str(action))))
-	switch action {
-	case "report":
-		j.end(text)
-		return false
-	case "stop":
-		j.ioStatus = "failed"
-		if errno == syscall.ENOSPC {
-			j.ioStatus = "nospace"
-		}
-		j.stopOnError()
-		return false
-	}
-	j.m.pass(j.m.opts.ChunkTime)
-	return true
+	return b.job.failed(c.readFail, policy, err)
 }
 
 // runEmpty ends a job at once that has nothing to read: always for one without

@@ -33,6 +33,9 @@ type bitmap struct {
 	skipStore bool
 	// successor records while the bitmap feeds a job (§3.7).
 	successor *bitmap
+	// notify is called before the first mark of a clean bitmap: a mirror waits
+	// for it.
+	notify func()
 }
 
 func newBitmap(name string, granularity, size int64) *bitmap {
@@ -145,9 +148,13 @@ func (l *bitmapList) release(b *bitmap) {
 // dirty marks a write in every bitmap that records.
 func (l *bitmapList) dirty(off, n int64) {
 	for _, b := range l.list {
-		if !b.disabled {
-			b.mark(off, n)
+		if b.disabled {
+			continue
 		}
+		if b.notify != nil && b.bits.count == 0 {
+			b.notify()
+		}
+		b.mark(off, n)
 	}
 }
 

@@ -60,6 +60,16 @@ func (m *Machine) graphCommand(cmd qmp.Command) (done bool, err *qmp.ReplyError)
 		return true, m.oneAction(cmd)
 	case "block_resize":
 		return true, m.blockResize(cmd.Args)
+	case "blockdev-mirror":
+		return true, m.blockdevMirror(cmd.Args)
+	case "block-commit":
+		return true, m.blockCommit(cmd.Args)
+	case "block-stream":
+		return true, m.blockStream(cmd.Args)
+	case "change-backing-file":
+		return true, m.changeBackingFile(cmd.Args)
+	case "block-set-write-threshold":
+		return true, m.setWriteThreshold(cmd.Args)
 	case "block_set_io_throttle":
 		return true, m.setIOThrottle(cmd.Args)
 	}

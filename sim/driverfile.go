@@ -178,3 +178,14 @@ func (d *fileDriver) info() imageInfo {
 	}
 	return info
 }
+
+// reopenWritable opens the file of a read-only node once more, to write to it.
+func (d *fileDriver) reopenWritable() error {
+	f, err := d.n.m.host.OpenFile(d.n.path, host.ReadWrite, 0)
+	if err != nil {
+		return err
+	}
+	_ = d.f.Close()
+	d.f = f
+	return nil
+}

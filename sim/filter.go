@@ -103,9 +103,9 @@ func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.R
 	return n, nil
 }
 
-// removeFilter gives the parents back to the filter's file child.
+// removeFilter gives the parents back to what the filter filters.
 func (m *Machine) removeFilter(n *node) {
-	source := n.child("file")
+	source := n.filtered()
 	for len(n.parents) > 0 {
 		n.parents[0].moveTo(source)
 	}

@@ -224,7 +224,8 @@ func (j *job) cancel() {
 		j.abortTxn()
 		return
 	}
-	late := j.errorStop
+	_, isMirror := j.work.(completer)
+	late := j.errorStop || isMirror // {22}, {84}: the job's coroutine ends it
 	j.requestCancel()
 	switch {
 	case late:

@@ -48,6 +48,7 @@ type node struct {
 	// owned is set for nodes that the monitor added; others vanish with their
 	// last parent.
 	owned    bool
+	inherits bool // opened inline by its parent: follows it when it is reopened
 	children []*edge
 	parents  []*edge
 	bitmaps  bitmapList
@@ -192,6 +193,9 @@ func (n *node) readFull(p []byte, off int64) error {
 
 // writeSegments stores content and marks the node's bitmaps.
 func (n *node) writeSegments(off, length int64, segs []segment) error {
+	if n.threshold != 0 {
+		n.crossed(off + length)
+	}
 	if err := n.drv.write(off, length, segs); err != nil {
 		return err
 	}
@@ -206,6 +210,9 @@ func (n *node) write(p []byte, off int64) error {
 }
 
 func (n *node) zero(off, length int64) error {
+	if n.threshold != 0 {
+		n.crossed(off + length)
+	}
 	if err := n.drv.zero(off, length); err != nil {
 		return err
 	}

@@ -171,6 +171,7 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 	if err != nil {
 		return nil, err
 	}
+	c.inherits = role == "file"
 	n.attach(role, c)
 	return c, nil
 }

@@ -54,6 +54,8 @@ func (e *edge) perms() (perm, shared permSet) {
 	}
 	perm, shared = n.cumulative()
 	switch {
+	case n.jobPerms != nil:
+		return n.jobPerms(perm, shared)
 	case n.cow() != nil && e.role == "target":
 		// Shares write: the guest's disk may be in the target's backing chain.
 		return permWrite, permAll &^ permResize
@@ -75,8 +77,6 @@ func (e *edge) perms() (perm, shared permSet) {
 		return permRead | permWrite | permResize, shared &^ (permWrite | permResize)
 	case n.kind == "qcow2":
 		return permRead, shared &^ (permWrite | permResize)
-	case n.jobPerms != nil:
-		return n.jobPerms(perm, shared)
 	}
 	return perm, shared // raw and blkdebug pass on what their parents say
 }

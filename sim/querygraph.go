@@ -9,19 +9,19 @@ type graphIDs struct {
 }
 
 type graphID struct {
-	n    *node
-	user string
-	id   int64
+	n  *node
+	u  *user
+	id int64
 }
 
-func (g *graphIDs) id(n *node, user string) qmp.Value {
+func (g *graphIDs) id(n *node, u *user) qmp.Value {
 	for _, x := range g.of {
-		if x.n == n && x.user == user {
+		if x.n == n && x.u == u {
 			return qmp.Int(x.id)
 		}
 	}
 	g.next++
-	g.of = append(g.of, graphID{n, user, g.next})
+	g.of = append(g.of, graphID{n, u, g.next})
 	return qmp.Int(g.next)
 }
 
@@ -29,40 +29,38 @@ func (g *graphIDs) id(n *node, user string) qmp.Value {
 func (m *Machine) queryGraph() qmp.Value {
 	var g graphIDs
 	var nodes, edges []qmp.Value
-	entry := func(n *node, user, name, kind string) {
-		nodes = append(nodes, qmp.Dict(qmp.M("name", qmp.Str(name)), qmp.M("type", qmp.Str(kind)), qmp.M("id", g.id(n, user))))
-	}
-	var userEdges []qmp.Value
-	for _, d := range m.devices {
-		if d.root != nil {
-			entry(nil, d.qdev(), d.qdev(), "block-backend")
-			userEdges = append(userEdges, g.edge(d.root))
-		}
-	}
-	for _, j := range m.jobs {
-		if len(j.edges) > 0 {
-			entry(nil, j.id, j.id, "block-job")
-			for _, e := range j.edges {
-				userEdges = append(userEdges, g.edge(e))
-			}
-		}
+	entry := func(n *node, u *user, name, kind string) {
+		nodes = append(nodes, qmp.Dict(qmp.M("name", qmp.Str(name)), qmp.M("type", qmp.Str(kind)), qmp.M("id", g.id(n, u))))
 	}
 	for i := len(m.nodes) - 1; i >= 0; i-- {
 		n := m.nodes[i]
-		entry(n, "", n.name, "block-driver")
+		entry(n, nil, n.name, "block-driver")
 		for _, e := range n.children {
-			edges = append(edges, g.edge(e))
+			edges = append(edges, g.edge(e, nil))
 		}
 	}
-	return qmp.Dict(qmp.M("edges", qmp.List(append(edges, userEdges...)...)), qmp.M("nodes", qmp.List(nodes...)))
+	for _, j := range m.jobs {
+		for k, e := range j.edges {
+			if k == 0 {
+				entry(nil, j.edges[0].user, j.id, "block-job")
+			}
+			edges = append(edges, g.edge(e, j.edges[0].user))
+		}
+	}
+	for _, n := range m.nodes {
+		for _, e := range n.parents {
+			if e.user != nil && e.user.job == nil {
+				entry(nil, e.user, e.user.graphName, "block-backend")
+				edges = append(edges, g.edge(e, e.user))
+			}
+		}
+	}
+	return qmp.Dict(qmp.M("edges", qmp.List(edges...)), qmp.M("nodes", qmp.List(nodes...)))
 }
 
-func (g *graphIDs) edge(e *edge) qmp.Value {
-	user := ""
-	if e.user != nil {
-		user = e.user.graphName
-	}
+// edge is one edge; u stands for the parent that is no node.
+func (g *graphIDs) edge(e *edge, u *user) qmp.Value {
 	perm, shared := e.perms()
-	return qmp.Dict(qmp.M("name", qmp.Str(e.role)), qmp.M("parent", g.id(e.parent, user)), qmp.M("child", g.id(e.child, "")),
+	return qmp.Dict(qmp.M("name", qmp.Str(e.role)), qmp.M("parent", g.id(e.parent, u)), qmp.M("child", g.id(e.child, nil)),
 		qmp.M("perm", perm.graphNames()), qmp.M("shared-perm", shared.graphNames()))
 }

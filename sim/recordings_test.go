@@ -97,6 +97,7 @@ var recordings = []struct {
 			`block-dirty-bitmap-add {"node": "ro", "name": "c1", "persistent": true}`,
 		},
 	},
+	{numbers: "84"},
 	{numbers: "90", crash: sim.CrashDies},
 }
 

@@ -19,11 +19,28 @@ func (n *node) makeReadOnly() {
 		}
 	}
 	n.readOnly = true
+	for _, e := range n.children {
+		if e.child.inherits {
+			e.child.makeReadOnly()
+		}
+	}
 }
 
 // makeWritable takes the bitmaps into use again; on disk they are marked so at once
 // (§3.5).
 func (n *node) makeWritable() error {
+	for _, e := range n.children {
+		if e.child.inherits {
+			if err := e.child.makeWritable(); err != nil {
+				return err
+			}
+		}
+	}
+	if d, ok := n.drv.(*fileDriver); ok && n.readOnly {
+		if err := d.reopenWritable(); err != nil {
+			return err
+		}
+	}
 	n.readOnly = false
 	if n.image() == nil {
 		return nil
@@ -32,6 +49,18 @@ func (n *node) makeWritable() error {
 		b.readonly = false
 	}
 	return n.markInUse()
+}
+
+// setReadOnly is what jobs do to a layer that they write to.
+func (m *Machine) setReadOnly(n *node, readOnly bool) *qmp.ReplyError {
+	if readOnly {
+		n.makeReadOnly()
+		return nil
+	}
+	if err := n.makeWritable(); err != nil {
+		return ioError("Could not reopen", err)
+	}
+	return nil
 }
 
 // reopening is one node of a blockdev-reopen: what it will be, and what it was.

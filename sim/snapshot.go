@@ -15,6 +15,9 @@ func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
 	}
 	section := m.drain(base)
 	a.clean = section.end
+	if err := base.blocked(); err != nil {
+		return err
+	}
 	overlay, err := m.lookup(data.Get("overlay").S())
 	switch {
 	case err != nil:
@@ -64,6 +67,9 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 	}
 	section := m.drain(base)
 	a.clean = section.end
+	if err := base.blocked(); err != nil {
+		return err
+	}
 	newName, path := data.Get("snapshot-node-name"), data.Get("snapshot-file").S()
 	switch {
 	case !newName.Present():

@@ -1,0 +1,261 @@
+package sim
+
+import (
+	"time"
+
+	"fleece/qmp"
+)
+
+// How a mirror copies (block/mirror.c).
+const (
+	mirrorBufferDefault = 16 << 20 // bytes that one iteration takes
+	mirrorPollTime      = 100 * time.Millisecond
+	mirrorGranularityLo = 512
+	mirrorGranularityHi = 64 << 20
+)
+
+// mirror is the work of blockdev-mirror, and of a block-commit of the active layer:
+// the target follows the source until somebody completes the job.
+type mirror struct {
+	job            *job
+	top            *node // the filter above the source
+	source, target *node
+	base           *node // copy what is allocated above it; nil: all
+	replaces       string
+	mode           syncMode
+	dirty          *bitmap // on the source: what is to copy
+	backend        *edge   // of the target
+	buffer         int64
+	zeroTarget     bool // nothing is known of the target's content
+	isCommit       bool
+	makeReadOnly   bool // the target was, before a commit
+
+	onSource, onTarget string
+	rate               rateLimit
+	limit              int64
+	inflight           int64
+	done               int64
+	started            bool
+	hurry              bool // a pause ended: do not wait for the rate
+	pivot, ending      bool
+}
+
+func (w *mirror) idle() bool   { return w.inflight == 0 }
+func (w *mirror) speed() int64 { return w.limit }
+func (w *mirror) resumed()     { w.hurry = true }
+func (w *mirror) setSpeed(n int64) {
+	w.limit = n
+	w.rate.set(n)
+}
+
+func (w *mirror) progress() (current, total int64) {
+	if !w.started {
+		return 0, w.source.length()
+	}
+	return w.done, w.done + w.inflight + w.dirty.count()
+}
+
+// complete lets the job end when source and target are the same.
+func (w *mirror) complete(pivot bool) {
+	w.pivot, w.ending = pivot, true
+	w.job.kick()
+}
+
+// begin sets what is to copy. Without I/O to do the job is ready before the reply.
+func (w *mirror) begin() bool {
+	w.started = true
+	if w.source.length() != w.target.length() && !w.isCommit {
+		w.job.end("Source and target image have different sizes")
+		return false
+	}
+	size := w.source.length()
+	switch {
+	case w.mode == syncNone:
+	case w.zeroTarget && !w.target.unmap:
+		w.dirty.mark(0, size)
+	default:
+		for off := int64(0); off < size; {
+			allocated, n, err := w.source.allocatedAbove(w.base, off, size-off)
+			if err != nil {
+				w.job.end(errText(err))
+				return false
+			}
+			if allocated {
+				w.dirty.mark(off, n)
+			}
+			off += n
+		}
+	}
+	return true
+}
+
+// step is one iteration, or the wait for something to do.
+func (w *mirror) step(gen int) bool {
+	j := w.job
+	if !w.started && !w.begin() {
+		return false
+	}
+	switch {
+	case j.settlePause():
+		return false
+	case j.cancelled:
+		j.end("")
+		return false
+	case w.dirty.bits.count == 0:
+		return w.inStep(gen)
+	}
+	if delay := w.rate.delay(j.m.p.Now(), 0); delay > 0 && !w.hurry {
+		return j.wait(gen, delay)
+	}
+	w.hurry = false
+	return w.iterate(gen)
+}
+
+// wait lets time go by, until something changes at the latest.
+func (j *job) wait(gen int, d time.Duration) bool {
+	j.cond.WaitUntil(j.m.p.Now().Add(d))
+	return gen == j.gen
+}
+
+// inStep is when nothing is to copy: ready, done, or idle until a guest writes.
+func (w *mirror) inStep(gen int) bool {
+	j := w.job
+	if delay := w.rate.delay(j.m.p.Now(), 0); delay > 0 && !w.hurry && j.status == jobRunning {
+		return j.wait(gen, delay)
+	}
+	if j.status == jobRunning {
+		j.set(jobReady)
+		current, total := w.progress()
+		j.m.emit("BLOCK_JOB_READY", qmp.Dict(qmp.M("type", qmp.Str(j.kind)), qmp.M("device", qmp.Str(j.id)),
+			qmp.M("len", qmp.Int(total)), qmp.M("offset", qmp.Int(current)), qmp.M("speed", qmp.Int(w.limit))))
+		j.wasReady = true
+	}
+	if w.ending {
+		j.end("")
+	}
+	return false
+}
+
+// iterate copies the next dirty run.
+func (w *mirror) iterate(gen int) bool {
+	j := w.job
+	r, _ := w.dirty.bits.next(0)
+	lo := r.lo << w.dirty.shift
+	hi := min(r.hi<<w.dirty.shift, lo+w.buffer)
+	w.dirty.bits.remove(lo>>w.dirty.shift, hi>>w.dirty.shift)
+	n := hi - lo
+	w.inflight = n
+	j.m.inflight++
+	w.rate.delay(j.m.p.Now(), n)
+	j.m.pass(j.m.opts.ChunkTime * time.Duration(n) / copyChunkBytes)
+	isRead, err := copyNodes(w.source, w.target, lo, min(hi, w.source.length())-lo)
+	w.inflight = 0
+	j.m.inflight--
+	j.m.io.Broadcast()
+	if err != nil {
+		w.dirty.bits.add(lo>>w.dirty.shift, hi>>w.dirty.shift)
+		return w.failed(isRead, err)
+	}
+	w.done += n
+	return gen == j.gen
+}
+
+func (w *mirror) failed(isRead bool, err error) bool {
+	policy := w.onTarget
+	if isRead {
+		policy = w.onSource
+	}
+	return w.job.failed(isRead, policy, err)
+}
+
+// copyNodes copies a range through memory; what reads as zero is written as zeroes.
+func copyNodes(from, to *node, off, n int64) (isRead bool, err error) {
+	r := &from.m.chunks
+	if err := r.read(from, off, n); err != nil {
+		return true, err
+	}
+	if len(r.segs) == 0 {
+		return false, to.zero(off, n)
+	}
+	return false, to.writeSegments(off, n, r.segs)
+}
+
+// wake starts the job again when a guest has written to what was the same.
+func (w *mirror) wake() {
+	j := w.job
+	if j.status != jobReady || !w.idle() || w.dirty.bits.count > 0 {
+		return
+	}
+	j.gen++
+	gen := j.gen
+	j.m.p.Go("job-"+j.id, func() {
+		j.m.mu.Lock()
+		defer j.m.mu.Unlock()
+		if j.wait(gen, mirrorPollTime) && j.active() && j.working() {
+			j.pump()
+		}
+	})
+}
+
+// finished takes the filter out and, if the job was completed, puts the target in the
+// source's place.
+func (w *mirror) finished(failed bool) {
+	m := w.job.m
+	section := m.drain(w.top)
+	defer section.end()
+	w.job.dropEdges()
+	w.backend.drop()
+	w.source.bitmaps.release(w.dirty)
+	w.dirty.notify = nil
+	m.removeFilter(w.top)
+	if failed || !w.pivot {
+		if w.makeReadOnly {
+			_ = m.setReadOnly(w.target, true)
+		}
+		return
+	}
+	w.replace()
+}
+
+// replace moves the parents of what is replaced to the target.
+func (w *mirror) replace() {
+	old := w.source
+	if w.replaces != "" {
+		if n := w.job.m.node(w.replaces); n != nil {
+			old = n
+		}
+	}
+	for i := 0; i < len(old.parents); {
+		e := old.parents[i]
+		if e.parent != nil && w.target.reaches(e.parent) {
+			i++
+			continue
+		}
+		e.moveTo(w.target)
+	}
+	if !old.owned && len(old.parents) == 0 {
+		_ = w.job.m.closeNode(old)
+	}
+}
+
+// allocatedAbove tells whether a layer from n down to base, which is not asked, has
+// the range at off, and for how long that holds.
+func (n *node) allocatedAbove(base *node, off, length int64) (bool, int64, error) {
+	for x := n; x != nil && x != base; x = x.below() {
+		if off >= x.length() {
+			continue
+		}
+		if x.isFilter() {
+			continue
+		}
+		allocated, _, part, err := x.drv.status(off, min(length, x.length()-off))
+		if err != nil {
+			return false, 0, err
+		}
+		length = min(length, max(part, 1))
+		if allocated {
+			return true, length, nil
+		}
+	}
+	return false, length, nil
+}
