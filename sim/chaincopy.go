@@ -54,12 +54,28 @@ func (w *chainCopy) step(gen int) bool {
 	if delay := w.rate.delay(j.m.p.Now(), 0); delay > 0 && !w.hurry {
 		return j.wait(gen, delay)
 	}
+	return w.chunk(true) && gen == j.gen
+}
+
+// catchUp does the chunk that a job has begun when it resumed, if the next pause comes
+// before it could run.
+func (w *chainCopy) catchUp() {
+	if w.hurry && w.offset < w.length {
+		w.chunk(false)
+	}
+}
+
+// chunk does the next chunk, over time or at once.
+func (w *chainCopy) chunk(takesTime bool) bool {
+	j := w.job
 	w.hurry = false
 	copied, n, err := w.needed()
 	if err == nil && copied {
 		w.inflight = true
 		j.m.inflight++
-		j.m.pass(j.m.opts.ChunkTime * time.Duration(n) / copyChunkBytes)
+		if takesTime {
+			j.m.pass(j.m.opts.ChunkTime * time.Duration(n) / copyChunkBytes)
+		}
 		err = w.copy(n)
 		w.inflight = false
 		j.m.inflight--
@@ -72,7 +88,7 @@ func (w *chainCopy) step(gen int) bool {
 	if copied {
 		w.rate.delay(j.m.p.Now(), n)
 	}
-	return gen == j.gen
+	return true
 }
 
 // needed tells whether the next chunk is to copy, and its length.

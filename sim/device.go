@@ -15,6 +15,7 @@ type device struct {
 	root        *edge  // nil for an empty drive
 	user        *user
 	ioStatus    string
+	io          ioStats
 	wantsUnplug bool
 	limits      throttleLimits // of block_set_io_throttle
 	group       string

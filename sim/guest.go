@@ -67,7 +67,9 @@ func (m *Machine) guest(what, dev string, off, length int64, f func(*node) error
 	if off < 0 || length < 0 || off+length > n.length() {
 		return fmt.Errorf("guest %s at %d of disk '%s': %w", what, off, dev, syscall.EIO)
 	}
-	if err := f(n); err != nil {
+	err := f(n)
+	d.io.count(what, length, err != nil)
+	if err != nil {
 		return fmt.Errorf("guest %s at %d of disk '%s': %w", what, off, dev, err)
 	}
 	return nil

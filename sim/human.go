@@ -122,7 +122,7 @@ func (n *node) infoHead() string {
 func (n *node) infoTail() string {
 	out := "    Cache mode:       writeback\r\n"
 	if b := n.backing(); b != nil {
-		out += "    Backing file:     " + b.filename() + " (chain depth: " + itoa(n.depth()) + ")\r\n"
+		out += "    Backing file:     " + b.filename() + " (chain depth: " + itoa(n.depth(true)) + ")\r\n"
 	}
 	if zeroes := n.options.Get("detect-zeroes").TextOr("off"); zeroes != "off" {
 		out += "    Detect zeroes:    " + zeroes + "\r\n"

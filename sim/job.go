@@ -167,6 +167,12 @@ func (j *job) settlePause() bool {
 	if j.pauseCount == 0 || j.cancelled || !j.working() || !j.active() || !j.work.idle() {
 		return false
 	}
+	if w, ok := j.work.(*chainCopy); ok {
+		w.catchUp()
+	}
+	if j.completed {
+		return false
+	}
 	j.gen++
 	j.cond.Broadcast()
 	if j.status == jobReady {

@@ -171,13 +171,25 @@ func (w *mirror) failed(isRead bool, err error) bool {
 // copyNodes copies a range through memory; what reads as zero is written as zeroes.
 func copyNodes(from, to *node, off, n int64) (isRead bool, err error) {
 	r := &from.m.chunks
-	if err := r.read(from, off, n); err != nil {
-		return true, err
+	for end := off + n; off < end; off += n {
+		_, zero, part, err := from.drv.status(off, end-off)
+		if err != nil {
+			return true, err
+		}
+		n = max(part, 1)
+		if zero {
+			err = to.zero(off, n)
+		} else {
+			if err := r.read(from, off, n); err != nil {
+				return true, err
+			}
+			err = to.writeSegments(off, n, r.segs)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
-	if len(r.segs) == 0 {
-		return false, to.zero(off, n)
-	}
-	return false, to.writeSegments(off, n, r.segs)
+	return false, nil
 }
 
 // wake starts the job again when a guest has written to what was the same.

@@ -63,6 +63,7 @@ type node struct {
 	jobPerms func(perm, shared permSet) (permSet, permSet)
 	// inactive is set when a migration has handed the image over.
 	inactive  bool
+	highest   int64 // end of the furthest write so far
 	threshold int64 // of block-set-write-threshold; 0 is none
 	// filename, for the storage drivers
 	path string
@@ -199,6 +200,7 @@ func (n *node) writeSegments(off, length int64, segs []segment) error {
 	if err := n.drv.write(off, length, segs); err != nil {
 		return err
 	}
+	n.highest = max(n.highest, off+length)
 	n.bitmaps.dirty(off, length)
 	return nil
 }
@@ -216,6 +218,7 @@ func (n *node) zero(off, length int64) error {
 	if err := n.drv.zero(off, length); err != nil {
 		return err
 	}
+	n.highest = max(n.highest, off+length)
 	n.bitmaps.dirty(off, length)
 	return nil
 }

@@ -74,9 +74,9 @@ func (e *edge) perms() (perm, shared permSet) {
 		}
 		return perm & permRead, permReadShare
 	case n.kind == "qcow2" && !n.readOnly:
-		return permRead | permWrite | permResize, shared &^ (permWrite | permResize)
+		return perm | permRead | permWrite | permResize, shared &^ (permWrite | permResize)
 	case n.kind == "qcow2":
-		return permRead, shared &^ (permWrite | permResize)
+		return perm | permRead, shared &^ (permWrite | permResize)
 	}
 	return perm, shared // raw and blkdebug pass on what their parents say
 }

@@ -13,6 +13,8 @@ func (m *Machine) queryCommand(cmd qmp.Command) (v qmp.Value, done bool, err *qm
 		return m.queryJobs(), true, nil
 	case "query-block-jobs":
 		return m.queryBlockJobs(), true, nil
+	case "query-blockstats":
+		return m.queryBlockStats(cmd.Args), true, nil
 	case "query-block-exports":
 		return m.queryExports(), true, nil
 	case "x-debug-query-block-graph":

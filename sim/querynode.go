@@ -13,7 +13,7 @@ func (m *Machine) queryNodes(flat bool) qmp.Value {
 
 // queryUnder is the node as a device's medium: with the device's throttling.
 func (n *node) queryUnder(d *device) qmp.Value {
-	v := n.explicit().describe(false, d.limits)
+	v := n.explicit().describe(false, true, d.limits)
 	if d.group != "" {
 		v = v.With("group", qmp.Str(d.group))
 	}
@@ -22,16 +22,17 @@ func (n *node) queryUnder(d *device) qmp.Value {
 
 // query is BlockDeviceInfo. flat leaves the backing chain out, and its depth with
 // it (§2.8).
-func (n *node) query(flat bool) qmp.Value { return n.describe(flat, throttleLimits{}) }
+func (n *node) query(flat bool) qmp.Value { return n.describe(flat, false, throttleLimits{}) }
 
-func (n *node) describe(flat bool, l throttleLimits) qmp.Value {
+// describe with skip looks through the filters of jobs, as query-block does.
+func (n *node) describe(flat, skip bool, l throttleLimits) qmp.Value {
 	file := qmp.Str(n.filename())
 	depth := int64(0)
 	if !flat {
-		depth = n.depth()
+		depth = n.depth(skip)
 	}
 	var backingFile qmp.Value
-	if b := n.backing(); b != nil {
+	if b := n.backing(); b != nil && !n.isFilter() {
 		backingFile = qmp.Str(b.filename())
 	}
 	return qmp.Dict(
@@ -44,7 +45,7 @@ func (n *node) describe(flat bool, l throttleLimits) qmp.Value {
 		qmp.M("cache", n.queryCache()),
 		qmp.M("backing_file_depth", qmp.Int(depth)), qmp.M("backing_file", backingFile),
 		qmp.M("dirty-bitmaps", n.bitmaps.query()),
-		qmp.M("image", n.queryImage(file, flat)))
+		qmp.M("image", n.queryImage(file, flat, skip)))
 }
 
 // below is the node that bdrv_query_image_info goes on with: the backing file, or
@@ -63,14 +64,23 @@ func (n *node) queryCache() qmp.Value {
 		qmp.M("direct", qmp.Bool(cache.Get("direct").IsTrue())), qmp.M("writeback", qmp.Bool(true)))
 }
 
-func (n *node) depth() (depth int64) {
-	for b := n.below(); b != nil; b = b.below() {
+// under is the next node of a query's chain.
+func (n *node) under(skip bool) *node {
+	b := n.below()
+	if b != nil && skip {
+		b = b.explicit()
+	}
+	return b
+}
+
+func (n *node) depth(skip bool) (depth int64) {
+	for b := n.under(skip); b != nil; b = b.under(skip) {
 		depth++
 	}
 	return depth
 }
 
-func (n *node) queryImage(file qmp.Value, flat bool) qmp.Value {
+func (n *node) queryImage(file qmp.Value, flat, skip bool) qmp.Value {
 	info := n.drv.info()
 	var dirty, cluster, below qmp.Value
 	if info.hasFlags {
@@ -79,8 +89,8 @@ func (n *node) queryImage(file qmp.Value, flat bool) qmp.Value {
 	if info.clusterSize > 0 {
 		cluster = qmp.Int(info.clusterSize)
 	}
-	if b := n.below(); b != nil && !flat {
-		below = b.queryImage(qmp.Str(b.filename()), flat)
+	if b := n.under(skip); b != nil && !flat {
+		below = b.queryImage(qmp.Str(b.filename()), flat, skip)
 	}
 	var name, full, format qmp.Value
 	if img := n.image(); img != nil && img.backingFile != "" {

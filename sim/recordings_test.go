@@ -121,10 +121,7 @@ var outOfReach = map[string]map[string]string{
 	"60": {
 		"c-9": "blkdebug's pseudo file name has its rules in hash order",
 	},
-	"10": {
-		"c-10": "query-blockstats is not simulated",
-		"c-46": "block_set_io_throttle is not simulated",
-	},
+	"10": {},
 	"08": {
 		"c-117": "the target's file grows while the first chunk is in flight; a chunk of the simulator lands at once",
 	},
