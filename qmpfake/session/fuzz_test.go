@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -58,6 +59,7 @@ func FuzzCommands(f *testing.F) {
 	for _, line := range anyCommands() {
 		f.Add([]byte(negotiate + "\n" + line + "\n" + line))
 	}
+	f.Add([]byte(`{"execute":"query-status","id":[1e999,-1e999]}`))
 	schema, err := qmp.LoadSchema()
 	if err != nil {
 		f.Fatal(err)
@@ -78,9 +80,11 @@ func FuzzCommands(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		replies, wanted := answers(t, p.out[1])-1, answers(nil, sent)
-		if replies > wanted || replies < wanted && !p.quit && p.taken == len(inputs)-2 {
-			t.Errorf("%d replies to %d messages", replies, wanted)
+		if !hasInfinity(sent) {
+			replies, wanted := answers(t, p.out[1])-1, answers(nil, sent)
+			if replies > wanted || replies < wanted && !p.quit && p.taken == len(inputs)-2 {
+				t.Errorf("%d replies to %d messages", replies, wanted)
+			}
 		}
 		answers(t, p.out[0])
 		r, err := session.Replay(&record, session.ReplayOptions{Schema: schema})
@@ -88,6 +92,21 @@ func FuzzCommands(f *testing.F) {
 			t.Errorf("the replay differs: %+v, %v", r.Difference, err)
 		}
 	})
+}
+
+// hasInfinity reports whether a stream has a number that no double holds. QEMU reads
+// it as infinity, and echoes an id with it as what is no JSON.
+func hasInfinity(stream []byte) bool {
+	d := qmp.NewDecoder(bytes.NewReader(stream))
+	for {
+		v, err := d.Next()
+		if err == io.EOF {
+			return false
+		}
+		if errors.Is(qmp.CheckWire(v), qmp.ErrNotWire) && err == nil {
+			return true
+		}
+	}
 }
 
 // answers counts messages, without events, and syntax errors, which t must not meet.

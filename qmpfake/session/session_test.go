@@ -268,6 +268,13 @@ func TestTheMachineEndsByQuitAndByTerminate(t *testing.T) {
 	}
 }
 
+func TestANumberBeyondDoublesIsEchoedAsQEMUDoes(t *testing.T) {
+	p := play(t, &player{inputs: []session.Input{connect(0), says(0, `{"execute":"qmp_capabilities","id":[1e999,-1e999]}`), eof(0)}}, setup(1))
+	if !bytes.HasSuffix(p.out[0], []byte(`{"return": {}, "id": [inf, -inf]}`+"\r\n")) {
+		t.Errorf("%s", p.out[0])
+	}
+}
+
 func TestGuestWritesGoThroughQemuIO(t *testing.T) {
 	p := play(t, &player{inputs: []session.Input{
 		connect(0), says(0, negotiate+`{"execute":"block-dirty-bitmap-add","arguments":{"node":"d","name":"b","granularity":65536}}`),
