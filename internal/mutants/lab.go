@@ -68,7 +68,7 @@ func (l lab) try(ctx context.Context, m mutant) verdict {
 	if err != nil {
 		return verdict{broken, err.Error()}
 	}
-	bin := filepath.Join(dir, "fleece")
+	bin := filepath.Join(dir, "trial")
 	if err := build(ctx, bin, overlay); err != nil {
 		return verdict{broken, err.Error()}
 	}
@@ -132,14 +132,14 @@ func (m mutant) apply(tree, dir string) (overlay string, err error) {
 	return overlay, os.WriteFile(overlay, text, 0o644)
 }
 
-// build makes the program; overlay is "" for the tree as it is. Without symbols it
+// build makes the trial; overlay is "" for the tree as it is. Without symbols it
 // links faster.
 func build(ctx context.Context, bin, overlay string) error {
 	args := []string{"build", "-ldflags=-s -w", "-buildvcs=false", "-o", bin}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	text, err := exec.CommandContext(ctx, "go", append(args, "./cmd/fleece")...).CombinedOutput()
+	text, err := exec.CommandContext(ctx, "go", append(args, "./internal/mutants/trial")...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("does not build: %w\n%s", err, text)
 	}
@@ -150,16 +150,16 @@ func build(ctx context.Context, bin, overlay string) error {
 func (l lab) run(ctx context.Context, bin string, specs []string) ([]conformance.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	c := exec.CommandContext(ctx, bin, "run", "--json", "--label-filter", strings.Join(specs, " || "),
-		"--schedules", strconv.Itoa(l.schedules), "--deadline", specLimit.String())
+	c := exec.CommandContext(ctx, bin, "-specs", strings.Join(specs, ","),
+		"-schedules", strconv.Itoa(l.schedules), "-deadline", specLimit.String())
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
-	failure := c.Run() // the exit status repeats what the document says
-	var r conformance.Report
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		return nil, fmt.Errorf("no report (%v): %w; standard error: %s", failure, err, tail(errs.String()))
+	failure := c.Run()
+	var results []conformance.Result
+	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
+		return nil, fmt.Errorf("no results (%v): %w; standard error: %s", failure, err, tail(errs.String()))
 	}
-	return r.Results, nil
+	return results, nil
 }
 
 func resultOf(results []conformance.Result, spec string) conformance.Result {

@@ -1,7 +1,7 @@
 // Command mutants shows that the suite has teeth: it applies each stored mistake
-// of fixtures/mutants to a copy of the file that it touches, builds fleece with
-// that copy in place of the original, and demands that each named spec fails on the
-// simulator. The tree itself is never touched. It runs at the top of the tree and
+// of fixtures/mutants to a copy of the file that it touches, builds the
+// suite with that copy in place of the original, and demands that each named spec
+// fails on the simulator. The tree itself is never touched. It runs at the top of the tree and
 // needs git.
 //
 // It is a development tool, not part of the product; the product has no switch

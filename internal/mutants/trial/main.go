@@ -1,0 +1,61 @@
+// Command trial runs named specs on the simulator and prints their results as one
+// JSON list. It is what the mutants are built into: fleece itself takes three times
+// as long to link.
+//
+// It is not for people; fleece run is.
+//
+// The property it keeps: a spec runs as fleece run runs it, with the same seed and
+// schedules.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"fleece/conformance"
+	"fleece/conformance/lanes"
+	"fleece/conformance/specs"
+)
+
+func main() {
+	ids := flag.String("specs", "", "ids with commas between")
+	schedules := flag.Int("schedules", 25, "explored schedules per spec")
+	deadline := flag.Duration("deadline", time.Minute, "wall-clock bound of one spec")
+	flag.Parse()
+	lanes.TuneCollector()
+	if err := run(strings.Split(*ids, ","), *schedules, *deadline); err != nil {
+		fmt.Fprintln(os.Stderr, "trial:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ids []string, schedules int, deadline time.Duration) error {
+	lane, err := lanes.Sim(lanes.Config{})
+	if err != nil {
+		return err
+	}
+	var results []conformance.Result
+	for _, id := range ids {
+		s, ok := find(id)
+		if !ok {
+			return fmt.Errorf("there is no spec %q", id)
+		}
+		results = append(results, conformance.RunOne(s, conformance.Options{
+			Lane: lane, Schedules: schedules, Seed: 1, Deadline: deadline,
+		}))
+	}
+	return json.NewEncoder(os.Stdout).Encode(results)
+}
+
+func find(id string) (conformance.Spec, bool) {
+	for _, s := range specs.All() {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return conformance.Spec{}, false
+}
