@@ -136,6 +136,9 @@ func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
 		return true, err
 	}
 	segs := c.m.chunks.segs
+	if c.target.yields() {
+		segs = cloneSegments(segs)
+	}
 	for at := k.lo; at < end; {
 		stop, data := c.stretch(segs, at, end)
 		if data {

@@ -14,7 +14,7 @@ func (n *node) filename() string {
 // exactFilename is the plain name that leads to this node, "" if there is none.
 func (n *node) exactFilename() string {
 	switch n.kind {
-	case "file", "host_device":
+	case "file", "host_device", "nbd":
 		return n.path
 	case "copy-before-write", "mirror_top", "commit_top", "copy-on-read":
 		return n.below().exactFilename()

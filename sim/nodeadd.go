@@ -106,6 +106,8 @@ func (m *Machine) openDriver(n *node) *qmp.ReplyError {
 		return m.openPass(n, "file", func() driver { return &passDriver{n} })
 	case "null-co", "null-aio":
 		return m.openNull(n)
+	case "nbd":
+		return m.openNBD(n)
 	case "throttle":
 		return m.openThrottle(n)
 	case "copy-before-write":

@@ -9,7 +9,9 @@ import (
 
 	"fleece/host"
 	"fleece/nbd"
+	"fleece/nbd/nbdtest"
 	"fleece/qmp"
+	"fleece/rt"
 	"fleece/sim"
 )
 
@@ -89,6 +91,7 @@ var recordings = []struct {
 		},
 		acts: map[string]func(*act){"c-3": newTarget(65536), "c-8": newTarget(65536)},
 	},
+	{numbers: "80", acts: serverOf80()},
 	{numbers: "81"},
 	{
 		numbers: "83",
@@ -307,4 +310,56 @@ func open(a *act, c *nbd.Client, name string) {
 	_, err := c.Go(name)
 	a.must(err)
 	a.p.Sleep(time.Microsecond)
+}
+
+// slowDisk is a disk whose server stops to answer.
+type slowDisk struct {
+	*nbdtest.Disk
+	p       rt.Process
+	stopped bool
+}
+
+func (d *slowDisk) WriteAt(p []byte, off int64) error {
+	for d.stopped {
+		d.p.Sleep(time.Second)
+	}
+	return d.Disk.WriteAt(p, off)
+}
+
+// serverOf80 is the NBD server that recording 80 backs up to; it hangs and is killed
+// during the second backup.
+func serverOf80() map[string]func(*act) {
+	disk := &slowDisk{}
+	return map[string]func(*act){
+		"c-4": func(a *act) {
+			disk.Disk, disk.p = nbdtest.New("tgt", 16<<20), a.p
+			disk.Writable = true
+			l, err := a.h.Listen(host.Unix, "/run/fleece/t.sock")
+			a.must(err)
+			a.p.Go("server", func() { serveDisk(l, disk, a) })
+		},
+		"c-10": func(*act) { disk.stopped = true },
+	}
+}
+
+func serveDisk(l host.Listener, disk *slowDisk, a *act) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		session := (&nbd.Server{Source: nbd.Exports{disk}}).NewSession(conn)
+		if e, err := session.Negotiate(); err != nil || e == nil {
+			_ = conn.Close()
+			continue
+		}
+		a.p.Go("killer", func() {
+			for !disk.stopped {
+				a.p.Sleep(time.Millisecond)
+			}
+			a.p.Sleep(1500 * time.Millisecond)
+			_ = conn.Close()
+		})
+		a.p.Go("client", func() { _ = session.Transmit() })
+	}
 }
