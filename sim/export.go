@@ -132,8 +132,14 @@ func (m *Machine) exportAdd(a qmp.Value) *qmp.ReplyError {
 		u.perm |= permWrite
 	}
 	x.edge = n.use("root", u)
-	if err := m.exportReady(x, n, a, writable); err != nil {
-		_ = x.edge.detach()
+	err := n.conflictBelow()
+	if err == nil {
+		if err = m.exportReady(x, n, a, writable); err != nil {
+			m.noise(n) // the backend was there, and goes again
+		}
+	}
+	if err != nil {
+		x.edge.drop()
 		return err
 	}
 	for _, b := range x.bitmaps {
@@ -144,9 +150,6 @@ func (m *Machine) exportAdd(a qmp.Value) *qmp.ReplyError {
 }
 
 func (m *Machine) exportReady(x *export, n *node, a qmp.Value, writable bool) *qmp.ReplyError {
-	if err := n.conflictBelow(); err != nil {
-		return err
-	}
 	if x.kind != "nbd" {
 		return m.exportOther(x)
 	}
@@ -215,10 +218,7 @@ func (m *Machine) exportDel(x *export) {
 	for _, s := range m.users(x) {
 		_ = s.conn.Close()
 	}
-	for range 2 {
-		d := m.drain(x.edge.child)
-		d.end()
-	}
+	m.noise(x.edge.child)
 	for _, b := range x.bitmaps {
 		b.busy = false
 	}
@@ -226,6 +226,14 @@ func (m *Machine) exportDel(x *export) {
 	x.gone = true
 	m.exports = slices.DeleteFunc(m.exports, func(y *export) bool { return x == y })
 	m.emit("BLOCK_EXPORT_DELETED", qmp.Dict(qmp.M("id", qmp.Str(x.id))))
+}
+
+// noise is what jobs above and below a node show when a backend lets it go.
+func (m *Machine) noise(n *node) {
+	for range 2 {
+		d := m.drain(n)
+		d.end()
+	}
 }
 
 // deleteExports removes all, the oldest first.

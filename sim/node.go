@@ -266,7 +266,7 @@ func (n *node) filtered() *node {
 	switch {
 	case n.kind == "mirror_top", n.kind == "commit_top":
 		return n.child("backing")
-	case n.kind == "raw", n.isFilter():
+	case n.kind == "raw" && !n.isWindow(), n.isFilter():
 		return n.child("file")
 	}
 	return nil

@@ -103,6 +103,9 @@ func (m *Machine) openDriver(n *node) *qmp.ReplyError {
 	case "qcow2":
 		return m.openQcow2(n)
 	case "raw":
+		return m.openRaw(n)
+	case "copy-on-read":
+		n.jobPerms = copyOnReadPerms
 		return m.openPass(n, "file", func() driver { return &passDriver{n} })
 	case "null-co", "null-aio":
 		return m.openNull(n)
@@ -163,7 +166,11 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 		if err != nil {
 			return nil, err
 		}
-		n.attach(role, c)
+		e := n.attach(role, c)
+		if err := c.conflictBelow(); err != nil {
+			_ = e.detach()
+			return nil, err
+		}
 		return c, nil
 	}
 	if n.readOnly && !ref.Get("read-only").Present() {
@@ -174,7 +181,11 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 		return nil, err
 	}
 	c.inherits = role == "file"
-	n.attach(role, c)
+	e := n.attach(role, c)
+	if err := c.conflictBelow(); err != nil {
+		_ = e.detach()
+		return nil, err
+	}
 	return c, nil
 }
 

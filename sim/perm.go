@@ -56,10 +56,10 @@ func (e *edge) perms() (perm, shared permSet) {
 	switch {
 	case n.jobPerms != nil:
 		return n.jobPerms(perm, shared)
-	case n.cow() != nil && e.role == "target":
+	case n.kind == "copy-before-write" && e.role == "target":
 		// Shares write: the guest's disk may be in the target's backing chain.
 		return permWrite, permAll &^ permResize
-	case n.cow() != nil:
+	case n.kind == "copy-before-write":
 		if perm&permWrite != 0 {
 			perm |= permRead
 		}
@@ -73,6 +73,11 @@ func (e *edge) perms() (perm, shared permSet) {
 			return perm & permRead, permAll
 		}
 		return perm & permRead, permReadShare
+	case n.kind == "raw" && n.isWindow():
+		if perm&(permWrite|permUnchanged) != 0 {
+			perm |= permWrite | permResize
+		}
+		return perm, shared &^ permResize
 	case n.kind == "qcow2" && !n.readOnly:
 		return perm | permRead | permWrite | permResize, shared &^ (permWrite | permResize)
 	case n.kind == "qcow2":

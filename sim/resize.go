@@ -4,13 +4,17 @@ import "fleece/qmp"
 
 // blockResize changes the size of a node and its bitmaps.
 func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
-	n, err := m.lookup(a.Get("node-name").S())
-	if err != nil {
-		return err
+	device, name := a.Get("device"), a.Get("node-name").S()
+	n := m.node(name)
+	if n == nil {
+		return qmp.Generic("Cannot find device='" + device.S() + "' nor node-name='" + name + "'")
 	}
 	size, _ := a.Get("size").Int64()
 	if size < 0 {
 		return qmp.Generic("Parameter 'size' expects a >0 size")
+	}
+	if n.blocked() != nil {
+		return qmp.Generic("Device '" + device.TextOr("(null)") + "' is in use") // sic
 	}
 	u := &user{label: "an unnamed block device", perm: permResize, shared: permAll}
 	e := n.use("root", u)
@@ -22,6 +26,9 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 		if err := b.check(checkDefault); err != nil && b.persistent {
 			return err
 		}
+	}
+	if _, fixed := n.drv.(*nullDriver); fixed {
+		return qmp.Generic("Image format driver does not support resize")
 	}
 	if err := n.drv.truncate(size); err != nil {
 		return ioError("Failed to resize", err)

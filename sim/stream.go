@@ -25,7 +25,7 @@ func (m *Machine) blockStream(a qmp.Value) *qmp.ReplyError {
 	if err != nil {
 		return qmp.Generic("Could not create node: " + err.Desc)
 	}
-	filter.jobPerms = func(perm, shared permSet) (permSet, permSet) { return perm | permUnchanged, shared }
+	filter.jobPerms = copyOnReadPerms
 	j, err := m.newBlockJob(o, "stream")
 	if err != nil {
 		m.removeFilter(filter)
@@ -51,6 +51,9 @@ func (m *Machine) blockStream(a qmp.Value) *qmp.ReplyError {
 	m.startBlockJob(j, w.length == 0)
 	return nil
 }
+
+// copyOnReadPerms are what a copy-on-read filter needs of its child.
+func copyOnReadPerms(perm, shared permSet) (permSet, permSet) { return perm | permUnchanged, shared }
 
 // streamBase is the layer that a stream stops at; nil is the end of the chain.
 func (m *Machine) streamBase(top *node, a qmp.Value) (*node, *qmp.ReplyError) {
