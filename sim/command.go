@@ -39,7 +39,26 @@ func (m *Machine) command(cmd qmp.Command) (qmp.Value, *qmp.ReplyError) {
 	if cmd.Name == "human-monitor-command" {
 		return qmp.Str(m.humanCommand(cmd.Args.Get("command-line").S())), nil
 	}
-	return qmp.Value{}, qmp.Generic("The command " + cmd.Name + " is not simulated")
+	return qmp.Value{}, m.notSimulated(cmd)
+}
+
+// notSimulated answers commands about what this machine does not have: removable media,
+// network cards, drives with a name. Where QEMU looks for the device first, it is said
+// to be missing.
+func (m *Machine) notSimulated(cmd qmp.Command) *qmp.ReplyError {
+	switch cmd.Name {
+	case "eject", "blockdev-change-medium", "blockdev-open-tray", "blockdev-close-tray",
+		"blockdev-insert-medium", "blockdev-remove-medium", "set_link":
+		id := cmd.Args.Get("id").TextOr(cmd.Args.Get("name").TextOr(cmd.Args.Get("device").S()))
+		if m.backend(id) == nil {
+			return &qmp.ReplyError{Class: qmp.DeviceNotFound, Desc: "Device '" + id + "' not found"}
+		}
+	case "drive-backup", "drive-mirror", "blockdev-snapshot-internal-sync", "blockdev-snapshot-delete-internal-sync":
+		if _, err := m.lookup(cmd.Args.Get("device").S()); err != nil {
+			return err
+		}
+	}
+	return qmp.Generic("The command " + cmd.Name + " is not simulated")
 }
 
 // graphCommand changes the block graph.

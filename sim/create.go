@@ -102,13 +102,14 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 	o.backingFile, o.backingFormat = options.Get("backing-file").S(), options.Get("backing-fmt").S()
 	o.hasExtendedL2 = options.Get("extended-l2").IsTrue()
 	o.lazyRefcounts = options.Get("lazy-refcounts").IsTrue()
+	o.refcountBits, _ = options.Get("refcount-bits").Int64()
 	file, err := m.createFileNode(options.Get("file"))
 	if err != nil {
 		return nil, err
 	}
 	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
-	if err = file.conflict(); err == nil {
-		err = o.check()
+	if err = o.check(); err == nil {
+		err = file.conflictBelow()
 	}
 	if err != nil {
 		_ = e.detach()
@@ -118,6 +119,9 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 		defer func() { _ = e.detach() }()
 		if err := o.checkSize(); err != nil {
 			return err
+		}
+		if _, isNull := file.drv.(*nullDriver); isNull {
+			return qmp.Generic("Image is not in qcow2 format") // it reads back nothing
 		}
 		if err := createImage(file, o); err != nil {
 			return ioError("Could not write qcow2 header", err)

@@ -169,7 +169,7 @@ func (d *qcow2Driver) info() imageInfo {
 	}
 	data := qmp.Dict(
 		qmp.M("compat", qmp.Str(compat)), qmp.M("compression-type", qmp.Str("zlib")),
-		qmp.M("lazy-refcounts", v3(d.img, false)), qmp.M("refcount-bits", qmp.Int(1<<qcow2RefcountBits)),
+		qmp.M("lazy-refcounts", v3(d.img, d.img.lazyRefcounts)), qmp.M("refcount-bits", qmp.Int(1<<qcow2RefcountBits)),
 		qmp.M("corrupt", v3(d.img, false)), qmp.M("extended-l2", v3(d.img, false)),
 		qmp.M("bitmaps", d.img.storedInfo()))
 	return imageInfo{

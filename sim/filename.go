@@ -16,8 +16,11 @@ func (n *node) exactFilename() string {
 	switch n.kind {
 	case "file", "host_device", "nbd":
 		return n.path
-	case "copy-before-write", "mirror_top", "commit_top", "copy-on-read":
-		return n.below().exactFilename()
+	case "copy-before-write", "mirror_top", "commit_top":
+		return n.filtered().exactFilename()
+	}
+	if n.implicit {
+		return n.filtered().exactFilename()
 	}
 	file := n.child("file")
 	if file == nil || !n.plainName(file) {
@@ -38,7 +41,7 @@ func (n *node) plainName(file *node) bool {
 	if backing == nil {
 		return img.backingFile == "" || !n.overridesBacking()
 	}
-	return img.backingFile != "" && backingPath(file.path, img.backingFile) == backing.filename()
+	return n.exactBacking(backing)
 }
 
 // overridesBacking reports that the options keep the image from its backing file.
@@ -58,9 +61,14 @@ func (n *node) strongOptions() []qmp.Member {
 	case "throttle":
 		names = []string{"throttle-group"}
 	case "blkdebug":
-		names = []string{"inject-error"}
+		names = []string{"config", "align"}
 	}
 	var out []qmp.Member
+	for i, rule := range n.options.Get("inject-error").Items() {
+		for _, option := range rule.Members() {
+			out = append(out, qmp.M("inject-error."+itoa(int64(i))+"."+option.Name, option.Value))
+		}
+	}
 	for _, name := range names {
 		if v := n.options.Get(name); v.Present() && !(name == "read-zeroes") {
 			out = append(out, qmp.M(name, v))
@@ -71,6 +79,9 @@ func (n *node) strongOptions() []qmp.Member {
 
 // fullOptions describe the node with everything below it.
 func (n *node) fullOptions() qmp.Value {
+	if n.implicit {
+		return n.filtered().fullOptions()
+	}
 	members := n.strongOptions()
 	switch n.kind {
 	case "file", "host_device":
@@ -96,5 +107,9 @@ func (n *node) fullOptions() qmp.Value {
 // exactBacking reports whether the image's header leads to its backing node.
 func (n *node) exactBacking(backing *node) bool {
 	img, file := n.image(), n.child("file")
-	return img.backingFile != "" && backingPath(file.filename(), img.backingFile) == backing.filename()
+	name := img.backingFile
+	if !n.options.Get("backing").Present() {
+		name = backingPath(file.filename(), name) // what was opened by the name in the header
+	}
+	return img.backingFile != "" && name == backing.filename()
 }

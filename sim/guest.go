@@ -110,6 +110,10 @@ func (m *Machine) through(n *node, off, length int64, f func(*node) error) error
 		if x.readOnly {
 			return syscall.EPERM
 		}
+		if x.inactive {
+			_ = m.die("") // an assertion of the real binary: the image belongs to another machine
+			return syscall.EPERM
+		}
 		if d := x.cow(); d != nil {
 			if err := d.beforeWrite(off, length); err != nil {
 				return err

@@ -18,6 +18,7 @@ const (
 	qcow2ZeroFlag       = 1
 	qcow2AutoclearBits  = 1 << 0 // the bitmaps extension is consistent
 	qcow2IncompatDirty  = 1 << 0
+	qcow2CompatLazy     = 1 << 0
 	qcow2ExtBackingFmt  = 0xe2792aca
 	qcow2ExtBitmaps     = 0x23852875
 	qcow2RefcountBits   = 4 // log2: 16 bits per cluster
@@ -46,6 +47,7 @@ type image struct {
 	version uint32
 	size    int64 // virtual, bytes
 
+	lazyRefcounts              bool // of the header; refcounts are written at flush anyway
 	backingFile, backingFormat string
 	extraExtensions            []byte // kept as they were found
 
@@ -176,6 +178,7 @@ func (img *image) parseHeader(head []byte) (bitmapExtension, *qmp.ReplyError) {
 	length := int64(qcow2HeaderV2)
 	if img.version == 3 {
 		autoclear = be.Uint64(head[88:])
+		img.lazyRefcounts = be.Uint64(head[80:])&qcow2CompatLazy != 0
 		length = min(int64(be.Uint32(head[100:])), qcow2HeaderMax)
 	}
 	nameAt, nameLen := int64(be.Uint64(head[8:])), int64(be.Uint32(head[16:]))

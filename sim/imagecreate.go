@@ -15,6 +15,7 @@ type imageOptions struct {
 	backingFormat string
 	hasExtendedL2 bool
 	lazyRefcounts bool
+	refcountBits  int64 // 0: 16, the one width that is simulated
 }
 
 // check gives the errors of qcow2_co_create in its order (§2.4).
@@ -28,6 +29,10 @@ func (o *imageOptions) check() *qmp.ReplyError {
 		return qmp.Generic("Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)")
 	case o.version < 3 && o.lazyRefcounts:
 		return qmp.Generic("Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)")
+	case o.refcountBits != 0 && (o.refcountBits > 64 || o.refcountBits&(o.refcountBits-1) != 0):
+		return qmp.Generic("Refcount width must be a power of two and may not exceed 64 bits")
+	case o.refcountBits != 0 && o.refcountBits != 16:
+		return qmp.Generic("Refcount widths other than 16 bits are not simulated")
 	case o.backingFile == "" && o.backingFormat != "":
 		return qmp.Generic("Backing format cannot be used without backing file")
 	}
@@ -57,7 +62,7 @@ func createImage(file *node, o imageOptions) error {
 		file: file, memory: memoryFor(file), version: o.version, size: o.size,
 		backingFile: o.backingFile, backingFormat: o.backingFormat,
 		refTable: 1, refTableLen: 1, refBlocks: []int64{2},
-		l1Entries: o.l1Bytes() / 8, headerDirty: true,
+		l1Entries: o.l1Bytes() / 8, headerDirty: true, lazyRefcounts: o.lazyRefcounts,
 	}
 	for img.clusterSize() < o.clusterSize {
 		img.bits++

@@ -169,6 +169,9 @@ func (img *image) writeHeader() error {
 	n := qcow2HeaderV2
 	if img.version == 3 {
 		be.PutUint32(p[96:], qcow2RefcountBits)
+		if img.lazyRefcounts {
+			be.PutUint64(p[80:], qcow2CompatLazy)
+		}
 		n = qcow2HeaderV3
 		be.PutUint32(p[100:], uint32(n))
 		n += 8 // compression type 0 and padding belong to a header of 112

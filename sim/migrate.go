@@ -51,6 +51,21 @@ func (m *Machine) migrationCommand(cmd qmp.Command) (v qmp.Value, done bool, err
 	return v, true, err
 }
 
+// set changes the status, and says so where the capability events is on.
+func (g *migration) set(m *Machine, status string) {
+	g.status = status
+	if g.has("events") {
+		m.emit("MIGRATION", qmp.Dict(qmp.M("status", qmp.Str(status))))
+	}
+}
+
+// pass says that the memory is looked through once more.
+func (g *migration) pass(m *Machine, n int64) {
+	if g.has("events") {
+		m.emit("MIGRATION_PASS", qmp.Dict(qmp.M("pass", qmp.Int(n))))
+	}
+}
+
 // migrationCapabilities are those of 7.2, in the order of a query.
 func migrationCapabilities() []string {
 	return strings.Fields("xbzrle rdma-pin-all auto-converge zero-blocks compress events postcopy-ram x-colo " +
@@ -120,9 +135,11 @@ func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 	switch scheme {
 	case "tcp", "unix", "vsock", "exec", "fd", "rdma":
 	default:
+		m.migration.set(m, "setup")
+		m.migration.set(m, "failed")
 		return qmp.Generic("Parameter 'uri' expects a valid migration protocol")
 	}
-	m.migration.status = "setup"
+	m.migration.set(m, "setup")
 	m.p.Go("migration", func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -141,16 +158,19 @@ func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 // completeMigration stops the guest and hands the images over. A job makes that fail,
 // and then the guest goes on.
 func (m *Machine) completeMigration() {
-	wasRunning := m.state == stateRunning
-	was := m.state
+	wasRunning, was := m.state == stateRunning, m.state
+	g := &m.migration
+	g.pass(m, 1)
+	g.set(m, "active")
 	m.stopAs(stateFinish)
 	m.state = stateFinish
+	g.pass(m, 2)
 	if m.inactivateAll() {
-		m.migration.status = "completed"
+		g.set(m, "completed")
 		m.state = statePostmigrate
 		return
 	}
-	m.migration.status = "failed"
+	g.set(m, "failed")
 	m.state = was
 	if wasRunning {
 		m.emit("RESUME", qmp.Value{})
@@ -161,9 +181,13 @@ func (m *Machine) completeMigration() {
 // inactivateAll writes everything out and lets the images go; persistent bitmaps
 // leave the memory. It fails where a job still writes.
 func (m *Machine) inactivateAll() bool {
-	for _, j := range m.jobs {
-		if j.blockJob && j.status != jobConcluded {
-			return false
+	for _, n := range m.nodes {
+		for _, e := range n.parents {
+			// The backends of jobs and writable exports keep their permission.
+			isDevice := e.user != nil && strings.HasPrefix(e.user.label, "block device")
+			if perm, _ := e.perms(); e.user != nil && !isDevice && perm&permWrite != 0 || e.role == "target" && e.parent != nil {
+				return false
+			}
 		}
 	}
 	for i := len(m.nodes) - 1; i >= 0; i-- {

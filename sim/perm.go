@@ -131,7 +131,7 @@ func (n *node) conflictBelow() *qmp.ReplyError {
 	if err := n.conflict(); err != nil {
 		return err
 	}
-	if perm, _ := n.cumulative(); n.readOnly && perm&permWrite != 0 {
+	if perm, _ := n.cumulative(); (n.readOnly || n.inactive) && perm&permWrite != 0 {
 		return qmp.Generic("Block node is read-only")
 	}
 	if n.isStorage() {

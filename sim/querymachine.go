@@ -9,7 +9,7 @@ func (m *Machine) queryMachine(cmd qmp.Command) (v qmp.Value, done bool, err *qm
 	case "query-version":
 		v = m.Greeting().Get("QMP").Get("version")
 	case "query-commands":
-		v = m.queryCommands()
+		v, err = m.queryCommands()
 	case "query-qmp-schema":
 		v, err = m.querySchema()
 	case "query-status":
@@ -52,15 +52,23 @@ func (m *Machine) queryStatus() qmp.Value {
 		qmp.M("running", qmp.Bool(m.state == stateRunning)))
 }
 
-// queryCommands lists all that the schema has, as QEMU's does; those that are about
-// other parts of a machine than its disks answer that they are not simulated.
-func (m *Machine) queryCommands() qmp.Value {
-	names := m.schema.Commands()
-	out := make([]qmp.Value, len(names))
-	for i, name := range names {
-		out[i] = qmp.Dict(qmp.M("name", qmp.Str(name)))
+// queryCommands lists all that the schema has, as QEMU's does: those registered last
+// first. Those that are about other parts of a machine than its disks answer that they
+// are not simulated.
+func (m *Machine) queryCommands() (qmp.Value, *qmp.ReplyError) {
+	schema, err := m.querySchema()
+	if err != nil {
+		return schema, err
 	}
-	return qmp.List(out...)
+	const last = "device_add" // registered by hand
+	out := []qmp.Value{qmp.Dict(qmp.M("name", qmp.Str(last)))}
+	for i := len(schema.Items()) - 1; i >= 0; i-- {
+		e := schema.Items()[i]
+		if name := e.Get("name"); e.Get("meta-type").S() == "command" && name.S() != last {
+			out = append(out, qmp.Dict(qmp.M("name", name)))
+		}
+	}
+	return qmp.List(out...), nil
 }
 
 func (m *Machine) querySchema() (qmp.Value, *qmp.ReplyError) {
