@@ -5,6 +5,10 @@ import "fleece/qmp"
 // filename is what QEMU shows for a node (bdrv_refresh_filename): the plain path
 // where the options say no more than it, and else a json: pseudo name.
 func (n *node) filename() string {
+	switch n.kind {
+	case "copy-before-write", "mirror_top", "commit_top":
+		return n.filtered().filename() // their drivers copy it, a json: one too
+	}
 	if name := n.exactFilename(); name != "" {
 		return name
 	}

@@ -178,7 +178,7 @@ func copyNodes(from, to *node, off, n int64) (isRead bool, err error) {
 		}
 		n = max(part, 1)
 		if zero {
-			err = to.zero(off, n)
+			err = to.zeroUnmap(off, n)
 		} else {
 			if err := r.read(from, off, n); err != nil {
 				return true, err

@@ -153,9 +153,14 @@ func (d *exportDisk) WriteAt(p []byte, off int64) error {
 }
 
 // WriteZeroes stores zeroes.
-func (d *exportDisk) WriteZeroes(off, n int64, _, _ bool) error {
+func (d *exportDisk) WriteZeroes(off, n int64, noHole, _ bool) error {
 	return d.request(n, func(x *node) error {
-		return d.m.through(x, off, n, func(x *node) error { return x.zero(off, n) })
+		return d.m.through(x, off, n, func(x *node) error {
+			if noHole {
+				return x.zero(off, n)
+			}
+			return x.zeroUnmap(off, n)
+		})
 	})
 }
 

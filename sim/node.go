@@ -223,6 +223,23 @@ func (n *node) zero(off, length int64) error {
 	return nil
 }
 
+// zeroUnmap writes zeroes and lets the clusters go that held something. A backend asks
+// for it whatever the node was opened with (blk_co_pwrite_zeroes); images of version 2
+// cannot do it.
+func (n *node) zeroUnmap(off, length int64) error {
+	if err := n.zero(off, length); err != nil {
+		return err
+	}
+	x := n
+	for x.filtered() != nil {
+		x = x.filtered()
+	}
+	if img := x.image(); img != nil && img.version > 2 {
+		return img.discard(x.backing(), off, length)
+	}
+	return nil
+}
+
 // discard is dropped, and marks nothing, unless the node was opened with
 // discard=unmap (§3.4).
 func (n *node) discard(off, length int64) error {

@@ -104,6 +104,7 @@ type ioRequest struct {
 	pattern byte
 	zero    bool
 	verify  bool // -P was given
+	unmap   bool // -u was given
 	off, n  int64
 }
 
@@ -130,6 +131,8 @@ func parseIO(command string) (r ioRequest, ok bool) {
 			words = words[1:]
 		case "-z":
 			r.zero = true
+		case "-u":
+			r.unmap = true
 		}
 		words = words[1:]
 	}
@@ -205,7 +208,12 @@ func (m *Machine) doIO(n *node, r ioRequest) error {
 	case r.verb == "discard":
 		return m.guestDiscard(n, r.off, r.n)
 	case r.verb == "write" && r.zero:
-		return m.through(n, r.off, r.n, func(n *node) error { return n.zero(r.off, r.n) })
+		return m.through(n, r.off, r.n, func(n *node) error {
+			if r.unmap {
+				return n.zeroUnmap(r.off, r.n)
+			}
+			return n.zero(r.off, r.n)
+		})
 	case r.verb == "write":
 		return m.guestWrite(n, r.off, bytes.Repeat([]byte{r.pattern}, int(r.n)))
 	case r.verb == "read":

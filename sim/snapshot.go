@@ -83,10 +83,16 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 		}
 		return qmp.Generic("Unknown file format '" + format + "'")
 	}
-	overlay, err := m.newOverlay(base, newName.S(), path)
+	if data.Get("mode").S() != "existing" {
+		if err := m.createOverlay(base, path); err != nil {
+			return err
+		}
+	}
+	overlay, err := m.open(overlayOptions(newName.S(), path), true)
 	if err != nil {
 		return err
 	}
+	overlay.owned = false
 	m.stack(a, base, overlay)
 	undo := a.abort
 	a.abort = func() {
@@ -96,31 +102,28 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 	return nil
 }
 
-// newOverlay makes the file and opens it without its backing file. The monitor
-// does not own it.
-func (m *Machine) newOverlay(base *node, name, path string) (*node, *qmp.ReplyError) {
-	if err := m.createFile(path, 0); err != nil {
-		return nil, err
-	}
-	options := qmp.Dict(qmp.M("driver", qmp.Str("qcow2")), qmp.M("node-name", qmp.Str(name)), qmp.M("backing", qmp.Null()),
+// overlayOptions open a file as an overlay without its backing file.
+func overlayOptions(name, path string) qmp.Value {
+	return qmp.Dict(qmp.M("driver", qmp.Str("qcow2")), qmp.M("node-name", qmp.Str(name)), qmp.M("backing", qmp.Null()),
 		qmp.M("file", qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(path)))))
-	file, err := m.open(options.Get("file"), true)
-	if err != nil {
-		return nil, err
+}
+
+// createOverlay makes the image of an overlay.
+func (m *Machine) createOverlay(base *node, path string) *qmp.ReplyError {
+	if base.filename() == path {
+		return qmp.Generic("Error: Trying to create an image with the same filename as the backing file")
 	}
-	o := imageOptions{
+	if err := m.createFile(path, 0); err != nil {
+		return err
+	}
+	file, err := m.open(overlayOptions("", path).Get("file"), true)
+	if err != nil {
+		return err
+	}
+	err = m.createIn(file, imageOptions{
 		size: base.length(), clusterSize: 64 << 10, version: 3,
 		backingFile: base.filename(), backingFormat: base.kind,
-	}
-	err = m.createIn(file, o)
+	})
 	_ = m.closeNode(file)
-	if err != nil {
-		return nil, err
-	}
-	n, err := m.open(options, true)
-	if err != nil {
-		return nil, err
-	}
-	n.owned = false
-	return n, nil
+	return err
 }
