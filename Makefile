@@ -47,6 +47,10 @@ lint: ## go vet, golangci-lint and the house rules
 bench: $(BIN)/fleece ## QMP round trips of serve and of qemu, whole cycles per second on sim and on qemu, the ratio, bare choice points, and cost by size
 	@$(GO) run ./internal/bench -fleece $(BIN)/fleece
 
+.PHONY: demo-pull
+demo-pull: $(BIN)/fleece ## one pull backup on the simulator and on QEMU, read by nbdinfo, nbdcopy and qemu-img
+	@$(GO) run ./internal/demopull -fleece $(BIN)/fleece
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@./.ci/fuzz $(FUZZTIME)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fleece/explore"
+	"fleece/machine"
 	"fleece/qmp"
 	"fleece/qmpfake/session"
 	"fleece/qmpfake/socket"
@@ -41,7 +42,12 @@ starts it, or what QEMU's own arguments behind -- say: -blockdev (JSON or key=va
   {"execute": "human-monitor-command", "arguments": {"command-line":
     "qemu-io -d virtio-disk0/virtio-backend \"write -P 1 0 64k\""}}
 
-Images live in memory. Those that the machine names are created empty, in the format
+With --dir DIR the machine works on the image files of that directory, relative names
+taken from there, beside other programs: what it flushed, closed or quit with is in the
+files as QEMU leaves it, and its NBD exports can be read. Such a session cannot be
+recorded.
+
+Without it images live in memory, and so do NBD exports. Those that the machine names are created empty, in the format
 of the node above them, 1 GiB long; --image path=/a.qcow2,size=16M,format=qcow2 says
 otherwise, or adds one.
 
@@ -73,13 +79,26 @@ func serveCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&f.images, "image", nil, "an empty image in memory: path=PATH[,size=SIZE][,format=raw|qcow2]")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "choose another of the legal orders; 0 is the plain one")
 	c.Flags().StringVar(&f.record, "record", "", "keep the session in FILE, for fleece replay")
-	c.Flags().StringVar(&f.dir, "dir", "", "real image files (not served yet)")
+	c.Flags().StringVar(&f.dir, "dir", "", "work on the image files of this directory")
 	c.Flags().BoolVar(&f.dies, "die", false, "die where the real binary crashes, instead of answering with an error")
 	return c
 }
 
 // serve runs the server until the machine is gone.
 func serve(out io.Writer, f serveFlags, args []string) error {
+	if f.dir != "" {
+		spec, err := f.machine(args)
+		if err == nil {
+			err = f.checkDir()
+		}
+		if err == nil {
+			err = f.serveDir(out, spec)
+		}
+		if err != nil && !errors.Is(err, errFinding) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return err
+	}
 	setup, err := f.setup(args)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
@@ -163,27 +182,28 @@ func chooser(seed uint64) simrt.Chooser {
 	return r
 }
 
-// setup is the session that the flags and QEMU's arguments describe.
-func (f serveFlags) setup(args []string) (session.Setup, error) {
-	setup := session.Setup{Seed: f.seed, HostBytes: session.HostBytesDefault, Dies: f.dies, Dirs: []string{"/tmp", "/var/tmp"}}
+// machine is what the flags and QEMU's arguments describe.
+func (f serveFlags) machine(args []string) (machine.Spec, error) {
 	switch {
 	case len(f.qmp) == 0:
-		return setup, errors.New("--qmp is missing: where is the monitor?")
-	case f.dir != "":
-		return setup, errors.New("--dir: real image files are not served yet: images live in memory (see --image)")
+		return machine.Spec{}, errors.New("--qmp is missing: where is the monitor?")
 	case f.domain != "" && len(args) > 0:
-		return setup, errors.New("--domain and QEMU's own arguments: give one of them")
+		return machine.Spec{}, errors.New("--domain and QEMU's own arguments: give one of them")
+	case f.domain != "":
+		return domainMachine(f.domain)
 	}
 	schema, err := qmp.LoadSchema()
 	if err != nil {
-		return setup, err
+		return machine.Spec{}, err
 	}
-	if f.domain != "" {
-		setup.Machine, err = domainMachine(f.domain)
-	} else {
-		setup.Machine, err = parseQEMUArguments(args, schema)
-	}
-	if err != nil {
+	return parseQEMUArguments(args, schema)
+}
+
+// setup is the session that the flags and QEMU's arguments describe.
+func (f serveFlags) setup(args []string) (session.Setup, error) {
+	setup := session.Setup{Seed: f.seed, HostBytes: session.HostBytesDefault, Dies: f.dies, Dirs: []string{"/tmp", "/var/tmp"}}
+	var err error
+	if setup.Machine, err = f.machine(args); err != nil {
 		return setup, err
 	}
 	setup.Images, err = imagesOf(setup.Machine, f.images)

@@ -26,6 +26,7 @@ var outside = []exception{
 	{"nbd/nbdnet", "it is real sockets"},
 	{"nbd/nbdtest", "a test kit: its tasks are those of go test"},
 	{"qmp/qmpnet", "it is real sockets"},
+	{"qmpfake/live", "it is real sockets, real files and the wall clock"},
 	{"qmpfake/socket", "it is real sockets and the wall clock"},
 	{"qmp/schematrim", "a development tool that makes a file of package qmp"},
 }
