@@ -1,6 +1,10 @@
 package sim
 
-import "fleece/qmp"
+import (
+	"slices"
+
+	"fleece/qmp"
+)
 
 // filename is what QEMU shows for a node (bdrv_refresh_filename): the plain path
 // where the options say no more than it, and else a json: pseudo name.
@@ -69,7 +73,7 @@ func (n *node) strongOptions() []qmp.Member {
 	}
 	var out []qmp.Member
 	for i, rule := range n.options.Get("inject-error").Items() {
-		for _, option := range rule.Members() {
+		for _, option := range slices.Backward(rule.Members()) { // a QDict shows the newest first
 			out = append(out, qmp.M("inject-error."+itoa(int64(i))+"."+option.Name, option.Value))
 		}
 	}

@@ -118,6 +118,9 @@ func (s *nbdServer) listenTCP(name, port string) *qmp.ReplyError {
 	if err != nil {
 		return qmp.Generic("address resolution failed for " + name + ":" + port + ": Servname not supported for ai_socktype")
 	}
+	if !resolves(name) {
+		return qmp.Generic("address resolution failed for " + name + ":" + port + ": Name or service not known")
+	}
 	address := name
 	if name == "localhost" || name == "" {
 		address = "127.0.0.1"
@@ -128,6 +131,12 @@ func (s *nbdServer) listenTCP(name, port string) *qmp.ReplyError {
 	}
 	s.l = l
 	return nil
+}
+
+// resolves reports whether a host is a numeric address or this host: nothing else is
+// known here.
+func resolves(name string) bool {
+	return name == "" || name == "localhost" || strings.Trim(name, "0123456789.") == "" || strings.Contains(name, ":")
 }
 
 // close frees the address; the machine's lock need not be held.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"syscall"
 
 	"fleece/qmp"
@@ -139,6 +140,11 @@ func (m *Machine) openFileNode(n *node) *qmp.ReplyError {
 		_ = f.Close()
 		return ioError("Could not get image size of '"+n.path+"'", err)
 	}
+	for _, o := range m.nodes {
+		if o.isStorage() && o.path == n.path {
+			d.promised = max(d.promised, o.length()) // of tables that are in memory here
+		}
+	}
 	n.drv = d
 	m.insert(n)
 	return nil
@@ -274,9 +280,16 @@ func implicitBacking(n *node, img *image) qmp.Value {
 	return qmp.Dict(qmp.M("driver", qmp.Str(format)), qmp.M("read-only", qmp.Bool(true)), qmp.M("file", file))
 }
 
-// backingPath is relative to the image's own directory.
+// hasProtocol is path_has_protocol: a colon before any slash.
+func hasProtocol(path string) bool {
+	colon, slash := strings.IndexByte(path, ':'), strings.IndexByte(path, '/')
+	return colon >= 0 && (slash < 0 || colon < slash)
+}
+
+// backingPath is relative to the image's own directory, unless it names a protocol:
+// "json:", "nbd://".
 func backingPath(image, backing string) string {
-	if backing != "" && backing[0] == '/' {
+	if backing != "" && backing[0] == '/' || hasProtocol(backing) {
 		return backing
 	}
 	for i := len(image) - 1; i >= 0; i-- {

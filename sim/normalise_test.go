@@ -49,7 +49,13 @@ func (n *names) normalise(command qmp.Value, answers []qmp.Value) []string {
 			continue
 		}
 		text := canonical(a)
-		out = append(out, generated.ReplaceAllStringFunc(text, n.number))
+		text = generated.ReplaceAllStringFunc(text, n.number)
+		if a.Get("return").Get("edges").Present() {
+			lines := strings.Split(text, "\n")
+			slices.Sort(lines)
+			text = strings.Join(lines, "\n")
+		}
+		out = append(out, text)
 	}
 	return out
 }
