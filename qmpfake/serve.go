@@ -25,7 +25,13 @@ func Serve(m *sim.Machine, conn qmp.Conn) {
 		}
 		_ = conn.Send(v) // a client that left reads nothing any more
 	})
-	defer mon.Close()
+	converse(m, mon, conn)
+	// Not deferred: a task that unwinds with its machine may have the machine's lock.
+	mon.Close()
+}
+
+// converse greets and executes until either side ends.
+func converse(m *sim.Machine, mon *sim.Monitor, conn qmp.Conn) {
 	if conn.Send(m.Greeting()) != nil {
 		return
 	}

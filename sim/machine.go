@@ -154,7 +154,11 @@ func (m *Machine) Gone() bool {
 // die is what happens where the real binary crashes (§11).
 func (m *Machine) die(desc string) *qmp.ReplyError {
 	if m.opts.Crash == CrashDies {
-		m.p.Kill()
+		// Not by this task, which would unwind with the machine's lock in its hand.
+		m.p.Go("crash", m.p.Kill)
+		for {
+			m.io.Wait()
+		}
 	}
 	return qmp.Generic(desc)
 }

@@ -12,9 +12,7 @@ import (
 // notYet are recordings of commands that the simulator lacks. An entry whose
 // recording agrees is a failure as well, so that it goes when it may.
 var notYet = map[string]string{
-	"10-drain-pause-events":        "query-blockstats",
-	"80-nbd-target-and-cbw-node":   "the NBD client as a block driver",
-	"84-mirror-ready-for-contrast": "blockdev-mirror",
+	"80-nbd-target-and-cbw-node": "the NBD client as a block driver",
 }
 
 func TestReplay_RepeatsEveryRecordingOfQEMU(t *testing.T) {
