@@ -160,6 +160,15 @@ func deviceArgument(d machine.Device) (string, error) {
 	return string(text), err
 }
 
+// Start starts a machine for a caller that speaks to its monitors by itself.
+func (h *Hypervisor) Start(spec machine.Spec) (*Machine, error) { return h.launch(spec) }
+
+// Sockets are the paths of the unix sockets of two monitors, on which nobody has
+// spoken yet. Each serves one client at a time.
+func (m *Machine) Sockets() (first, second string) {
+	return m.socket(driverMonitor), m.socket(harnessMonitor)
+}
+
 // gone reports whether the process has ended.
 func (m *Machine) gone() bool {
 	select {

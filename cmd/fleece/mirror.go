@@ -4,38 +4,87 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"fleece/conformance/mirror"
+	"fleece/conformance/mirror/duel"
 	"fleece/qmp"
+	"fleece/real"
 )
 
 // mirrorFlags are the flags of fleece mirror.
 type mirrorFlags struct {
 	transcripts string
 	asJSON      bool
+
+	steps, sessionSteps, workers int
+	seed                         uint64
+	qemu                         string
 }
 
 func mirrorCommand() *cobra.Command {
 	var f mirrorFlags
 	c := &cobra.Command{
-		Use:   "mirror --transcripts DIR",
+		Use:   "mirror --transcripts DIR | --steps N",
 		Short: "hold the simulator against the real QEMU",
 		Long: `Replays recorded QMP sessions of the real QEMU against the simulator and compares
-every reply and event. The last line is "mirror: N sessions, D differences"; exit
-status 1 says that there are some.`,
+every reply and event; the last line is "mirror: N sessions, D differences". Or runs
+random sessions on both and compares images, too; the last line is
+"mirror: N steps, D divergences". Exit status 1 says that there are some.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if f.transcripts == "" {
-				return errors.New("--transcripts DIR: a directory of recorded sessions is needed")
+			switch {
+			case f.steps > 0 && f.transcripts == "":
+				return f.random(c.OutOrStdout())
+			case f.transcripts != "" && f.steps == 0:
+				return f.recordings(c.OutOrStdout())
 			}
-			return f.recordings(c.OutOrStdout())
+			return errors.New("either --transcripts DIR, a directory of recorded sessions, or --steps N is needed")
 		},
 	}
 	c.Flags().StringVar(&f.transcripts, "transcripts", "", "directory of recorded sessions (*.jsonl)")
+	c.Flags().IntVar(&f.steps, "steps", 0, "random steps on simulator and real QEMU side by side")
+	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the first random session")
+	c.Flags().StringVar(&f.qemu, "qemu", "", "the real binary (default: "+real.DefaultBinary+")")
+	c.Flags().IntVar(&f.sessionSteps, "session-steps", duel.SessionSteps, "steps of one random session")
+	c.Flags().IntVar(&f.workers, "workers", 2, "random sessions at a time")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON document")
 	return c
+}
+
+// random runs random sessions on both sides.
+func (f mirrorFlags) random(out io.Writer) error {
+	c := duel.Campaign{
+		Binary: f.qemu, TempDir: memoryDir(), Steps: f.steps, Seed: f.seed, SessionSteps: f.sessionSteps, Workers: f.workers,
+		Found: func(whole, shrunk duel.Session) {
+			fmt.Fprintf(out, "seed %d: %v", whole.Seed, whole.Difference)
+			fmt.Fprintf(out, "shrunk to %d steps:\n", shrunk.Steps)
+			for _, t := range shrunk.Turns {
+				fmt.Fprintf(out, "  %s%s\n", t.Step.Message(""), t.Step.Raw)
+			}
+			fmt.Fprintf(out, "%v\n", shrunk.Difference)
+		},
+	}
+	t, err := c.Run()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "mirror: %d steps, %d divergences\n", t.Steps, t.Divergences)
+	if t.Divergences > 0 {
+		return errFinding
+	}
+	return nil
+}
+
+// memoryDir is where files are memory, if there is such a place.
+func memoryDir() string {
+	const shm = "/dev/shm"
+	if info, err := os.Stat(shm); err == nil && info.IsDir() {
+		return shm
+	}
+	return ""
 }
 
 func (f mirrorFlags) recordings(out io.Writer) error {

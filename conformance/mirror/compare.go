@@ -78,11 +78,11 @@ func groups(recordings []*Recording) [][]*Recording {
 
 func (r *Recording) compare(actual [][]qmp.Value, left map[string]string) Session {
 	s := Session{Name: r.Name, Exchanges: len(r.exchanges)}
-	var want, got names
+	var want, got Names
 	for i := range r.exchanges {
 		e := &r.exchanges[i]
-		wantText := want.normalise(e.command, e.answers)
-		gotText := got.normalise(e.command, r.heard(i, actual[i]))
+		wantText := want.Normalise(e.command, e.answers)
+		gotText := got.Normalise(e.command, r.heard(i, actual[i]))
 		reason, ok := left[e.id()]
 		if !ok {
 			reason, ok = left["#"+strconv.Itoa(i)]
@@ -122,8 +122,8 @@ func (r *Recording) metLater(i int, got []string) bool {
 		if k < 0 || k >= len(r.exchanges) || r.exchanges[k].command.Get("execute").S() != name {
 			continue
 		}
-		var n names
-		near := n.normalise(r.exchanges[k].command, r.exchanges[k].answers)
+		var n Names
+		near := n.Normalise(r.exchanges[k].command, r.exchanges[k].answers)
 		id := func(k int) string { return `"` + r.exchanges[k].id() + `"` }
 		if len(near) == 1 && len(got) == 1 && strings.Replace(near[0], id(k), id(i), 1) == got[0] {
 			return true

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"fleece/qmp"
 )
@@ -28,14 +29,14 @@ import (
 //     recording: what the query before it or after it was told will do.
 //  10. the graph's numbers and the order of its lists: they name the same edges.
 
-// names numbers the generated node names of one side.
-type names struct{ seen []string }
+// Names numbers the generated node names of one side.
+type Names struct{ seen []string }
 
 // generated matches a node name that QEMU made up.
-func generated() *regexp.Regexp { return regexp.MustCompile(`#block\d+`) }
+var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`#block\d+`) })
 
-// normalise renders what followed a command, one line per message.
-func (n *names) normalise(command qmp.Value, answers []qmp.Value) []string {
+// Normalise renders what followed a command, one line per message.
+func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
 	if !strings.Contains(command.Get("execute").S(), "job-") {
 		answers = moveReply(answers)
 	}
@@ -55,7 +56,7 @@ func (n *names) normalise(command qmp.Value, answers []qmp.Value) []string {
 	return out
 }
 
-func (n *names) number(name string) string {
+func (n *Names) number(name string) string {
 	i := slices.Index(n.seen, name)
 	if i < 0 {
 		i = len(n.seen)

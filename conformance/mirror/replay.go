@@ -219,10 +219,10 @@ func (r *Recording) translated(i int, actual [][]qmp.Value) *exchange {
 	if !generated().MatchString(e.command.String()) {
 		return &e
 	}
-	var want, got names
+	var want, got Names
 	for k := range i {
-		want.normalise(r.exchanges[k].command, r.exchanges[k].answers)
-		got.normalise(r.exchanges[k].command, actual[k])
+		want.Normalise(r.exchanges[k].command, r.exchanges[k].answers)
+		got.Normalise(r.exchanges[k].command, actual[k])
 	}
 	text := generated().ReplaceAllStringFunc(e.command.String(), func(name string) string {
 		if k := slices.Index(want.seen, name); k >= 0 && k < len(got.seen) {

@@ -1,0 +1,74 @@
+package duel
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Campaign runs many sessions, several at a time.
+type Campaign struct {
+	Binary, TempDir string
+	Steps           int    // of all sessions together, at least
+	Seed            uint64 // of the first session; the others follow
+	SessionSteps    int    // 0: SessionSteps
+	Workers         int
+	// Found gets each session that differs, shrunk. It is called by one goroutine
+	// at a time.
+	Found func(whole, shrunk Session)
+}
+
+// Totals are what a campaign did.
+type Totals struct{ Steps, Sessions, Divergences int }
+
+// Run runs the campaign. Sessions begin in the order of their seeds.
+func (c *Campaign) Run() (t Totals, err error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next := c.Seed
+	for range max(c.Workers, 1) {
+		d, e := New(c.Binary, c.TempDir)
+		if e != nil {
+			err = e
+			break
+		}
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				seed, done := next, t.Steps >= c.Steps
+				next++
+				mu.Unlock()
+				if done {
+					break
+				}
+				c.session(d, seed, &mu, &t)
+			}
+			if e := d.Close(); e != nil {
+				mu.Lock()
+				err = fmt.Errorf("end a QEMU: %w", e)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return t, err
+}
+
+func (c *Campaign) session(d *Duel, seed uint64, mu *sync.Mutex, t *Totals) {
+	n := c.SessionSteps
+	if n == 0 {
+		n = SessionSteps
+	}
+	whole := d.Session(seed, n)
+	var shrunk Session
+	if whole.Difference != nil {
+		shrunk = d.Shrink(whole)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	t.Steps += whole.Steps
+	t.Sessions++
+	if whole.Difference != nil {
+		t.Divergences++
+		c.Found(whole, shrunk)
+	}
+}

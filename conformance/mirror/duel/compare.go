@@ -1,0 +1,120 @@
+package duel
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"fleece/conformance/mirror"
+	"fleece/qmp"
+)
+
+// What may differ here beyond mirror's normalisations, with the reasons. Nothing
+// depends on how fast a side is: after a command that sets something off the next one
+// is held until no job moves (run.go), so that "when" is "before the next command".
+//
+//  1. The order of the reply among the events of the same command is compared but for
+//     the end of a job that copies (mirror's 5).
+
+// Difference is where a session comes apart.
+type Difference struct {
+	Step            int // of the session; -1 when it is about files or the whole
+	What            string
+	Real, Simulated []string
+}
+
+// compare finds the first difference of two runs of the same steps; nil if there is
+// none. What follows a difference follows from it, as a rule.
+func compare(real, simulated Run) *Difference {
+	var want, got mirror.Names
+	for i := range min(len(real.Turns), len(simulated.Turns)) {
+		r, s := &real.Turns[i], &simulated.Turns[i]
+		command := r.Step.Message(id(i))
+		if d := differs(&want, &got, command, r, s); d != nil {
+			d.Step = i
+			return d
+		}
+	}
+	if real.Trouble != simulated.Trouble {
+		return &Difference{Step: len(real.Turns) - 1, What: sessionEnds, Real: []string{real.Trouble}, Simulated: []string{simulated.Trouble}}
+	}
+	return differentFile(real.Files, simulated.Files)
+}
+
+// sessionEnds is the What of a session that a side could not go on with.
+const sessionEnds = "the session ends"
+
+func differs(want, got *mirror.Names, command qmp.Value, r, s *Turn) *Difference {
+	if !equalMessages(r.Answers, s.Answers) {
+		w, g := want.Normalise(command, r.Answers), got.Normalise(command, s.Answers)
+		if !slices.Equal(w, g) {
+			return &Difference{What: what(r), Real: w, Simulated: g}
+		}
+	}
+	if r.Busy && !sameJobs(r.Jobs, s.Jobs) {
+		return &Difference{What: what(r) + ", and then the jobs stand",
+			Real: []string{r.Jobs[0].String(), r.Jobs[1].String()}, Simulated: []string{s.Jobs[0].String(), s.Jobs[1].String()}}
+	}
+	return nil
+}
+
+func what(t *Turn) string {
+	if t.Step.Raw != "" {
+		return "bytes " + t.Step.Raw
+	}
+	return t.Step.Message("").String()
+}
+
+// equalMessages is the quick way: the same messages, none with a name that a QEMU
+// made up, nor one with a part that is not compared.
+func equalMessages(a, b []qmp.Value) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Get("event").Present() {
+			if a[i].Get("event").S() != b[i].Get("event").S() || !a[i].Get("data").Equal(b[i].Get("data")) || madeUp(a[i]) {
+				return false
+			}
+		} else if !a[i].Equal(b[i]) || madeUp(a[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// madeUp reports whether a message has a generated node name.
+func madeUp(v qmp.Value) bool {
+	if strings.Contains(v.S(), "#block") {
+		return true
+	}
+	for _, m := range v.Members() {
+		if madeUp(m.Value) {
+			return true
+		}
+	}
+	for _, x := range v.Items() {
+		if madeUp(x) {
+			return true
+		}
+	}
+	return false
+}
+
+// differentFile finds the first file, by name, that is not the same.
+func differentFile(real, simulated map[string]string) *Difference {
+	names := slices.Sorted(maps.Keys(real))
+	for _, n := range slices.Sorted(maps.Keys(simulated)) {
+		if _, ok := real[n]; !ok {
+			names = append(names, n)
+		}
+	}
+	for _, n := range names {
+		if real[n] != simulated[n] {
+			return &Difference{Step: -1, What: "file " + n, Real: lines(real[n]), Simulated: lines(simulated[n])}
+		}
+	}
+	return nil
+}
+
+func lines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }

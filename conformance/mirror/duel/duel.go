@@ -1,0 +1,108 @@
+package duel
+
+import (
+	"path/filepath"
+
+	"fleece/conformance/mirror/walk"
+	"fleece/host/oshost"
+	"fleece/qmp"
+	"fleece/real"
+	"fleece/rt/realrt"
+)
+
+// Duel holds the simulator against one QEMU binary.
+type Duel struct {
+	hyper  *real.Hypervisor
+	schema *qmp.Schema
+	real   realSide
+	dir    string
+}
+
+// SessionSteps is how many steps a session draws; a few queries and quit follow.
+const SessionSteps = 400
+
+// New starts what runs QEMUs; Close ends it. One duel runs one session at a time.
+func New(binary, tempDir string) (*Duel, error) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		return nil, err
+	}
+	d := &Duel{schema: schema}
+	d.hyper, err = real.NewHypervisor(real.Options{Binary: binary, TempDir: tempDir})
+	if err != nil {
+		return nil, err
+	}
+	d.dir = filepath.Join(d.hyper.Dir(), "images")
+	d.real = realSide{d.hyper, oshost.New(realrt.NewWorld().NewProcess("mirror"), oshost.Options{})}
+	return d, nil
+}
+
+// Close ends every QEMU and removes the images.
+func (d *Duel) Close() error { return d.hyper.Close() }
+
+// Session is what came of one seed.
+type Session struct {
+	Seed       uint64
+	Steps      int
+	Difference *Difference
+	// Turns are the real QEMU's.
+	Turns []Turn
+	Setup walk.Setup
+}
+
+// Session runs the session of a seed, of n steps at most.
+func (d *Duel) Session(seed uint64, n int) Session {
+	dice := walk.NewDice(seed)
+	setup := walk.NewSetup(dice, d.dir)
+	w := walk.New(dice, setup)
+	model := simulate(setup, d.schema, func(i int, look func() walk.View) (walk.Step, bool) {
+		switch {
+		case i == 0:
+			return negotiate(), true
+		case i <= n:
+			return w.Next(look()), true
+		case i <= n+walk.ClosingSteps:
+			return walk.Closing(i - n - 1), true
+		}
+		return walk.Step{}, false
+	})
+	return d.against(seed, setup, model)
+}
+
+// Repeat runs given steps with the setup of a seed.
+func (d *Duel) Repeat(seed uint64, steps []walk.Step) Session {
+	setup := walk.NewSetup(walk.NewDice(seed), d.dir)
+	return d.against(seed, setup, simulate(setup, d.schema, fixed(steps)))
+}
+
+func (d *Duel) against(seed uint64, setup walk.Setup, model Run) Session {
+	actual := d.real.run(setup, model)
+	return Session{Seed: seed, Steps: len(actual.Turns), Difference: compare(actual, model), Turns: actual.Turns, Setup: setup}
+}
+
+// Shrink finds the shortest session of that seed that it can which still differs, and
+// runs it once more.
+func (d *Duel) Shrink(s Session) Session {
+	var steps []walk.Step
+	for _, t := range s.Turns {
+		steps = append(steps, t.Step)
+	}
+	if at := s.Difference.Step; at >= 0 {
+		steps = steps[:at+1]
+	}
+	if last := steps[len(steps)-1]; last.Command.Name != "quit" {
+		steps = append(steps, walk.Closing(walk.ClosingSteps-1))
+	}
+	best := s
+	shrink(steps, func(shorter []walk.Step) bool {
+		if again := d.Repeat(s.Seed, shorter); again.Difference != nil && again.died() == s.died() {
+			best = again
+			return true
+		}
+		return false
+	})
+	return best
+}
+
+// died reports whether a side could not go on: another fault than a wrong answer.
+func (s Session) died() bool { return s.Difference != nil && s.Difference.What == sessionEnds }

@@ -1,0 +1,242 @@
+package duel
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"fleece/conformance/mirror/walk"
+	"fleece/host"
+	"fleece/qmp"
+	"fleece/real"
+)
+
+// How long the real QEMU may take.
+const (
+	replyTimeout = 10 * time.Second // of a command; it takes less than 1 ms
+	stillTimeout = 2 * time.Second  // until jobs are where the simulator's are
+)
+
+// batchMax is how many commands are sent before the first reply is read.
+const batchMax = 32
+
+// realSide runs sessions on QEMU.
+type realSide struct {
+	hyper *real.Hypervisor
+	host  host.Host
+}
+
+// run repeats the session that the simulator had.
+func (r *realSide) run(s walk.Setup, model Run) Run {
+	var run Run
+	if err := r.prepare(s); err != nil {
+		run.Trouble = err.Error()
+		return run
+	}
+	m, err := r.hyper.Start(s.Spec)
+	if err != nil {
+		run.Trouble = err.Error()
+		return run
+	}
+	defer func() { _ = m.Kill() }()
+	c, err := dial(m)
+	if err == nil {
+		run.Turns, err = c.session(model.Turns)
+		c.close()
+	}
+	if err == nil {
+		err = awaitEnd(m)
+	}
+	if err != nil {
+		run.Trouble = "QEMU: " + err.Error()
+		if text := m.Stderr(); text != "" {
+			run.Trouble += ": " + text
+		}
+	}
+	run.Files = describe(r.host, s)
+	return run
+}
+
+// prepare empties the session's directory and makes its images.
+func (r *realSide) prepare(s walk.Setup) error {
+	return errors.Join(os.RemoveAll(s.Dir), os.MkdirAll(s.Dir, 0o700), makeFiles(r.host, s))
+}
+
+// awaitEnd waits for the process, which the last command of a session ends.
+func awaitEnd(m *real.Machine) error {
+	select {
+	case <-m.Done():
+		return nil
+	case <-time.After(replyTimeout):
+		return fmt.Errorf("did not end within %s", replyTimeout)
+	}
+}
+
+// wire is a connection to a monitor.
+type wire struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (w *wire) send(data []byte) error {
+	_, err := w.conn.Write(data)
+	return err
+}
+
+func (w *wire) receive() (qmp.Value, error) {
+	_ = w.conn.SetReadDeadline(time.Now().Add(replyTimeout))
+	line, err := w.in.ReadBytes('\n')
+	if err != nil {
+		return qmp.Value{}, err
+	}
+	return qmp.Decode(bytes.TrimSpace(line))
+}
+
+// realClient is the session's connection, and one that only looks.
+type realClient struct {
+	main, eye wire
+}
+
+func dial(m *real.Machine) (*realClient, error) {
+	c := &realClient{}
+	first, second := m.Sockets()
+	for i, path := range [...]string{first, second} {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			return nil, err
+		}
+		w := wire{conn, bufio.NewReaderSize(conn, 1<<16)}
+		if _, err := w.receive(); err != nil {
+			return nil, fmt.Errorf("greeting: %w", err)
+		}
+		*[...]*wire{&c.main, &c.eye}[i] = w
+	}
+	_, err := c.look(negotiate().Command)
+	return c, err
+}
+
+func (c *realClient) close() {
+	_ = c.main.conn.Close()
+	_ = c.eye.conn.Close()
+}
+
+// session sends the steps. Those that set nothing off are sent many at a time: the
+// server reads one ahead, and replies keep their order. What comes before the reply of
+// such a step counts to it.
+func (c *realClient) session(model []Turn) ([]Turn, error) {
+	var turns []Turn
+	for i := 0; i < len(model); {
+		n := 1
+		for ; !model[i].Busy && i+n < len(model) && !model[i+n].Busy && n < batchMax; n++ {
+		}
+		var data []byte
+		for k := i; k < i+n; k++ {
+			data = append(data, encode(k, model[k].Step)...)
+		}
+		if err := c.main.send(data); err != nil {
+			return turns, err
+		}
+		for k := i; k < i+n; k++ {
+			t, err := c.turn(k, model[k])
+			turns = append(turns, t)
+			if err != nil {
+				return turns, fmt.Errorf("step %d: %w", k, err)
+			}
+		}
+		i += n
+	}
+	return turns, nil
+}
+
+func encode(i int, s walk.Step) []byte {
+	if s.Raw != "" {
+		return []byte(s.Raw)
+	}
+	return append(qmp.Encode(s.Message(id(i))), '\n')
+}
+
+// turn reads what comes of one step.
+func (c *realClient) turn(i int, model Turn) (Turn, error) {
+	t := Turn{Step: model.Step, Busy: model.Busy}
+	if model.Step.Raw == "" {
+		if err := c.reply(&t, id(i)); err != nil || !model.Busy || model.Step.Command.Name == "quit" {
+			return t, err
+		}
+	}
+	if err := c.settle(&t, model); err != nil {
+		return t, err
+	}
+	return t, c.barrier(&t)
+}
+
+// reply reads until the reply of that id.
+func (c *realClient) reply(t *Turn, id string) error {
+	for {
+		v, err := c.main.receive()
+		if err != nil {
+			return err
+		}
+		t.Answers = append(t.Answers, v)
+		if v.Get("id").S() == id && !v.Get("event").Present() {
+			return nil
+		}
+	}
+}
+
+// barrierID marks the command after which nothing of a turn can come.
+const barrierID = "barrier"
+
+// barrier reads what has come by now.
+func (c *realClient) barrier(t *Turn) error {
+	if err := c.main.send([]byte(`{"execute":"query-name","id":"` + barrierID + `"}` + "\n")); err != nil {
+		return err
+	}
+	for {
+		v, err := c.main.receive()
+		if err != nil {
+			return err
+		}
+		if v.Get("id").S() == barrierID {
+			return nil
+		}
+		t.Answers = append(t.Answers, v)
+	}
+}
+
+// settle waits until the jobs stand where the simulator's stand. If they never do the
+// comparison says so.
+func (c *realClient) settle(t *Turn, model Turn) error {
+	deadline := time.Now().Add(stillTimeout)
+	for wait := time.Duration(0); ; wait = min(wait+100*time.Microsecond, 5*time.Millisecond) {
+		for i, q := range [...]string{"query-jobs", "query-block-jobs"} {
+			v, err := c.look(qmp.Command{Name: q})
+			if err != nil {
+				return err
+			}
+			t.Jobs[i] = v
+		}
+		if sameJobs(t.Jobs, model.Jobs) || time.Now().After(deadline) {
+			return nil
+		}
+		time.Sleep(wait)
+	}
+}
+
+func sameJobs(a, b [2]qmp.Value) bool { return a[0].Equal(b[0]) && a[1].Equal(b[1]) }
+
+// look asks on the second connection.
+func (c *realClient) look(cmd qmp.Command) (qmp.Value, error) {
+	if err := c.eye.send(append(qmp.Encode(cmd.Message(qmp.Value{})), '\n')); err != nil {
+		return qmp.Value{}, err
+	}
+	for {
+		v, err := c.eye.receive()
+		if err != nil || !v.Get("event").Present() {
+			return v.Get("return"), err
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package walk
+
+import (
+	"fmt"
+	"strings"
+
+	"fleece/qmp"
+)
+
+// freeNode is a name that no node has, mostly.
+func (w *Walker) freeNode() string {
+	if w.d.In(40) {
+		return one(w.d, "", "1n", strings.Repeat("n", 31), strings.Repeat("n", 32), "vd0", "a.b-c_d")
+	}
+	for range 10 {
+		name := fmt.Sprintf("n%d", w.d.N(12))
+		if w.v.find(name) == nil {
+			return name
+		}
+	}
+	return "n0"
+}
+
+// file is the options of a file node over one of the session's files.
+func (w *Walker) file(f File, name qmp.Member) qmp.Value {
+	path := w.setup.path(f.Name)
+	if w.d.In(50) {
+		path = one(w.d, w.setup.path("nosuch.img"), "/nosuchdir/x", w.setup.Dir)
+	}
+	return qmp.Dict(text("driver", "file"), text("filename", path), name,
+		w.maybe(2, text("discard", "unmap")), w.maybe(3, flag("auto-read-only", true)), w.maybe(12, flag("read-only", true)))
+}
+
+// image is a file of the session that no node has open, mostly.
+func (w *Walker) image() File {
+	var free []File
+	for _, f := range w.setup.Files[disks:] {
+		open := false
+		for _, n := range w.v.nodes {
+			open = open || n.file == w.setup.path(f.Name)
+		}
+		if !open {
+			free = append(free, f)
+		}
+	}
+	if len(free) == 0 || w.d.In(15) {
+		return one(w.d, w.setup.Files...)
+	}
+	return one(w.d, free...)
+}
+
+func driverOf(f File) string {
+	if f.Version == 0 {
+		return "raw"
+	}
+	return "qcow2"
+}
+
+// openArgs are those of blockdev-add.
+func (w *Walker) openArgs() qmp.Value {
+	f := w.image()
+	if w.d.In(8) {
+		return w.file(f, text("node-name", w.freeNode()))
+	}
+	file := w.file(f, w.maybe(3, text("node-name", "s"+w.freeNode())))
+	if w.d.In(8) {
+		file = qmp.Str(w.node("file"))
+	}
+	driver := driverOf(f)
+	if w.d.In(40) {
+		driver = one(w.d, "raw", "qcow2", "bogus")
+	}
+	backing := qmp.Member{}
+	if driver == "qcow2" {
+		switch w.d.N(8) {
+		case 0:
+			backing = text("backing", w.node("qcow2", "raw"))
+		case 1, 2, 3:
+			backing = qmp.M("backing", qmp.Null())
+		}
+	}
+	return qmp.Dict(text("driver", driver), qmp.M("file", file), text("node-name", w.freeNode()), backing,
+		w.maybe(3, text("discard", "unmap")), w.maybe(10, flag("read-only", !w.d.In(4))), w.maybe(20, text("detect-zeroes", one(w.d, "off", "on", "unmap"))))
+}
+
+func (w *Walker) open() Step {
+	if w.d.In(25) {
+		return command("blockdev-add", text("driver", one(w.d, "null-co", "null-aio")), text("node-name", w.freeNode()),
+			number("size", one(w.d, 4<<20, 66048, int64(0))), w.maybe(2, flag("read-zeroes", true)))
+	}
+	return Step{Command: qmp.Command{Name: "blockdev-add", Args: w.openArgs()}}
+}
+
+func (w *Walker) del() Step {
+	return command("blockdev-del", text("node-name", w.node()))
+}
+
+// reopen repeats the options of a node with another access mode.
+func (w *Walker) reopen() Step {
+	name := w.node("qcow2", "raw", "file")
+	n := w.v.find(name)
+	driver, file := "qcow2", "s"+name
+	if n != nil {
+		driver = n.driver
+	}
+	var members []qmp.Member
+	if w.d.In(30) {
+		driver = one(w.d, "raw", "file", "qcow2")
+	}
+	members = append(members, text("driver", driver), w.maybe(30, qmp.Member{}), text("node-name", name))
+	switch driver {
+	case "file":
+		if n != nil {
+			members = append(members, text("filename", n.file))
+		}
+	default:
+		for _, s := range w.v.nodes {
+			if n != nil && s.driver == "file" && s.file == n.file && !s.generated() {
+				file = s.name
+			}
+		}
+		if w.d.In(20) {
+			file = w.node("file")
+		}
+		members = append(members, text("file", file))
+	}
+	if driver == "qcow2" && w.d.In(3) {
+		members = append(members, qmp.M("backing", one(w.d, qmp.Null(), qmp.Str(w.node("qcow2", "raw")))))
+	}
+	members = append(members, w.maybe(2, flag("read-only", w.d.In(2))), w.maybe(2, text("discard", "unmap")))
+	return command("blockdev-reopen", qmp.M("options", qmp.List(qmp.Dict(members...))))
+}
+
+func (w *Walker) resize() Step {
+	name := w.disk()
+	size := int64(4 << 20)
+	if n := w.v.find(name); n != nil {
+		size = one(w.d, n.size, n.size+65536, n.size+512, 4<<20, -1)
+	}
+	return command("block_resize", text("node-name", name), number("size", size))
+}
+
+// create formats a file, or makes one.
+func (w *Walker) create() Step {
+	f := one(w.d, w.setup.Files[disks:len(w.setup.Files)-1]...)
+	size := one(w.d, f.Size, f.Size, f.Size, 511, 1<<62)
+	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(w.node("file"))), number("size", size),
+		w.maybe(3, number("cluster-size", one(w.d, int64(65536), 4096, 2<<20, 3))),
+		w.maybe(6, text("version", one(w.d, "v3", "v2"))), w.maybe(12, flag("extended-l2", false)),
+		w.maybe(12, text("backing-file", w.setup.path("d0.qcow2"))), w.maybe(12, text("backing-fmt", "qcow2")))
+	if w.d.In(3) {
+		path := w.setup.path(fmt.Sprintf("c%d.img", w.d.N(2)))
+		if w.d.In(5) {
+			path = "/nosuchdir/x"
+		}
+		options = qmp.Dict(text("driver", "file"), text("filename", path), number("size", one(w.d, 0, int64(1<<20))))
+	}
+	return command("blockdev-create", text("job-id", w.freeJob()), qmp.M("options", options))
+}
+
+func (w *Walker) snapshotArgs() qmp.Value {
+	return qmp.Dict(text("node", w.disk()), text("overlay", w.node("qcow2")))
+}
+
+func (w *Walker) snapshot() Step {
+	return Step{Command: qmp.Command{Name: "blockdev-snapshot", Args: w.snapshotArgs()}}
+}

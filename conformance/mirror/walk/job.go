@@ -1,0 +1,93 @@
+package walk
+
+import (
+	"strings"
+
+	"fleece/qmp"
+)
+
+// stalled is a speed that lets a job copy its first 1 MiB and no more within the time
+// of a session; other limits would make the outcome a matter of time.
+const stalled = 1
+
+func (w *Walker) backupArgs() qmp.Value {
+	source := w.disk()
+	sync := one(w.d, "full", "full", "none", "top", "incremental", "incremental", "bitmap")
+	var bitmap, mode qmp.Member
+	if n := w.v.find(source); sync == "incremental" || sync == "bitmap" || w.d.In(10) {
+		name := w.bitmapName()
+		if n != nil && len(n.bitmaps) > 0 && !w.d.In(20) {
+			name = one(w.d, n.bitmaps...).name
+		}
+		bitmap = w.maybe(1, text("bitmap", name))
+		if sync == "bitmap" || w.d.In(12) {
+			mode = text("bitmap-mode", one(w.d, "on-success", "never", "always"))
+		}
+		if w.d.In(25) {
+			bitmap = qmp.Member{}
+		}
+	}
+	return qmp.Dict(text("device", source), text("target", w.target(source)), text("job-id", w.freeJob()), text("sync", sync), bitmap, mode,
+		w.maybe(2, number("speed", one(w.d, int64(stalled), stalled, stalled, 0, -1))),
+		w.maybe(3, flag("auto-dismiss", w.d.In(4))), w.maybe(4, flag("auto-finalize", w.d.In(4))),
+		w.maybe(4, text("filter-node-name", w.freeNode())), w.maybe(20, flag("compress", true)),
+		w.maybe(8, text("on-target-error", one(w.d, "report", "stop", "ignore", "enospc"))),
+		w.maybe(25, qmp.M("x-perf", qmp.Dict(
+			w.maybe(2, number("max-workers", one(w.d, int64(1), 4, 0))), w.maybe(2, number("max-chunk", one(w.d, int64(65536), 1<<20, 4096, -1))))))) // QEMU's default for the rest
+}
+
+// target is a node of the source's size, mostly.
+func (w *Walker) target(source string) string {
+	n := w.v.find(source)
+	if n == nil || w.d.In(15) {
+		return w.node()
+	}
+	var fit []string
+	for i := range w.v.nodes {
+		t := &w.v.nodes[i]
+		if t.name != source && t.size == n.size && !t.generated() && t.driver != "file" && !strings.HasPrefix(t.name, "d") {
+			fit = append(fit, t.name)
+		}
+	}
+	if len(fit) == 0 {
+		return w.node("qcow2", "raw")
+	}
+	return one(w.d, fit...)
+}
+
+func (w *Walker) backup() Step {
+	return Step{Command: qmp.Command{Name: "blockdev-backup", Args: w.backupArgs()}}
+}
+
+// jobVerb is one of the verbs of either family; those that end jobs are more likely.
+func (w *Walker) jobVerb() Step {
+	id := w.job()
+	verb := one(w.d, "cancel", "cancel", "pause", "resume", "finalize", "dismiss", "dismiss", "set-speed", "complete")
+	for _, j := range w.v.jobs {
+		if j.id == id && !w.d.In(4) {
+			switch j.status {
+			case "concluded":
+				verb = "dismiss"
+			case "pending":
+				verb = one(w.d, "finalize", "cancel")
+			case "paused":
+				verb = one(w.d, "resume", "cancel", "set-speed")
+			}
+		}
+	}
+	if verb == "set-speed" {
+		return command("block-job-set-speed", text("device", id), number("speed", one(w.d, int64(0), 0, stalled, -1)))
+	}
+	if w.d.In(2) {
+		return command("job-"+verb, text("id", id))
+	}
+	name := "device"
+	if verb == "finalize" || verb == "dismiss" {
+		name = "id"
+	}
+	force := qmp.Member{}
+	if verb == "cancel" {
+		force = w.maybe(2, flag("force", w.d.In(2)))
+	}
+	return command("block-job-"+verb, text(name, id), force)
+}
