@@ -34,7 +34,7 @@ func (t *T) startDriver() {
 	var failure error
 	err := p.Call("start", func() {
 		d.driver, failure = t.env.NewDriver(p, t.env.Host(p), hv, DriverConfig{
-			StateDir: t.stateDir(), JobWait: t.env.JobWait,
+			StateDir: t.stateDir(), TLSDir: t.tlsDir(), JobWait: t.env.JobWait,
 		})
 	})
 	t.must(err, "start the driver")

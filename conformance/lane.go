@@ -78,7 +78,10 @@ type DriverConfig struct {
 	// StateDir is an existing directory for everything that must survive a
 	// restart of the driver.
 	StateDir string
-	JobWait  time.Duration
+	// TLSDir is where the driver looks for the server's certificates of pull
+	// backups with TLS; it need not exist.
+	TLSDir  string
+	JobWait time.Duration
 }
 
 // Target is the QEMU under test with the harness's own accesses to it, none of

@@ -29,7 +29,7 @@ func leaky(command string) starter {
 		if inTransaction {
 			deaf.If = func(m qmp.Value) bool { return strings.Contains(m.String(), action) }
 		}
-		return driver.New(p, h, rules{hv, p, deaf}, driver.Config{StateDir: c.StateDir, JobWait: c.JobWait})
+		return driver.New(p, h, rules{hv, p, deaf}, driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, JobWait: c.JobWait})
 	}
 }
 

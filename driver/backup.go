@@ -19,6 +19,8 @@ type backup struct {
 	started bool
 	// serving says that QEMU's NBD server may run for this pull backup.
 	serving bool
+	// credentials says that the server's TLS credentials may be in QEMU.
+	credentials bool
 }
 
 // disk is one disk of a backup.

@@ -152,10 +152,25 @@ func (g *beginning) startServer() error {
 	if s.Transport != "unix" {
 		start.Addr = qmp.InetAddress{Host: s.Name, Port: s.Port}
 	}
+	if s.TLS == "yes" {
+		start.TLSCreds = tlsObject
+		_, err := g.d.nested(g.r, qmp.TLSCredentials{ID: tlsObject, Dir: g.d.drv.cfg.TLSDir, VerifyPeer: true})
+		g.b.credentials = err == nil || !refused(err)
+		if err != nil {
+			return err
+		}
+	}
 	_, err := g.d.nested(g.r, start)
 	g.b.serving = err == nil || !refused(err)
+	if err != nil && g.b.credentials {
+		g.d.try(g.r, qmp.ObjectDel{ID: tlsObject})
+		g.b.credentials = false
+	}
 	return err
 }
+
+// tlsObject is the id of the server's credentials in QEMU, as libvirt's.
+const tlsObject = "objlibvirt_backup_tls0"
 
 // exportAll is step 21. A failure takes the whole Begin back (contract row 10).
 func (g *beginning) exportAll() error {
@@ -272,6 +287,10 @@ func (d *domain) stopServing(r *run, b *backup) error {
 	}
 	d.attempt(r, qmp.NBDServerStop{})
 	b.serving = false
+	if b.credentials {
+		d.attempt(r, qmp.ObjectDel{ID: tlsObject})
+		b.credentials = false
+	}
 	return nil
 }
 

@@ -51,6 +51,7 @@ func (d *domain) loadBackup() *backup {
 	}
 	b := &backup{st: st, def: def}
 	b.serving = b.pull() && (st.Phase == state.Created || st.Phase == state.Running)
+	b.credentials = b.serving && def.Server != nil && def.Server.TLS == "yes"
 	for _, k := range st.Disks {
 		disk := &disk{Disk: k, def: def.Disk(k.Name), dealt: k.Cleaned, storage: true, format: true}
 		if disk.def == nil {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/tls"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,8 @@ type nbdServer struct {
 	path     string // of a unix socket, unlinked at stop
 	most     int    // sessions at a time
 	sessions []*nbdSession
-	changed  rt.Cond // sessions, their exports, or stopped changed
+	tls      *tls.Config // nil: in the clear
+	changed  rt.Cond     // sessions, their exports, or stopped changed
 	stopped  bool
 }
 
@@ -51,16 +53,18 @@ func (m *Machine) nbdStart(a qmp.Value) *qmp.ReplyError {
 		return err
 	}
 	if id, ok := a.Get("tls-creds").Text(); ok {
-		s.close()
-		return m.wrongCredentials(id)
+		if err := m.wrongCredentials(id); err != nil {
+			s.close()
+			return err
+		}
+		s.tls = m.object(id).tls
 	}
 	m.nbd = s
 	m.p.Go("nbd-accept", s.accept)
 	return nil
 }
 
-// wrongCredentials is what is wrong with the credentials of a server: TLS itself is not
-// simulated.
+// wrongCredentials is what is wrong with the credentials of a server; nil if nothing is.
 func (m *Machine) wrongCredentials(id string) *qmp.ReplyError {
 	o := m.object(id)
 	switch {
@@ -71,7 +75,10 @@ func (m *Machine) wrongCredentials(id string) *qmp.ReplyError {
 	case o.endpoint != "server":
 		return qmp.Generic("Expected TLS credentials for a server endpoint")
 	}
-	return qmp.Generic("TLS is not simulated")
+	if o.tls == nil {
+		return qmp.Generic("TLS with objects of type '" + o.kind + "' is not simulated")
+	}
+	return nil
 }
 
 // listen binds the address of a SocketAddressLegacy.
@@ -225,7 +232,11 @@ func (s *nbdServer) limitHandshake(x *nbdSession, deadline time.Time) {
 
 // serve is the life of a client.
 func (s *nbdServer) serve(x *nbdSession) {
-	session := (&nbd.Server{Source: nbdSource{s}}).NewSession(x.conn)
+	server := &nbd.Server{Source: nbdSource{s}}
+	if s.tls != nil {
+		server.TLS, server.Upgrade = nbd.TLSRequired, upgrade(s.tls)
+	}
+	session := server.NewSession(x.conn)
 	e, err := session.Negotiate()
 	if err == nil && e != nil && s.opened(x, e) {
 		_ = session.Transmit() // whatever ended it, the client sees an end

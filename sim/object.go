@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/tls"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ type object struct {
 	limits   throttleLimits // of a throttle-group
 	free     time.Time      // when the group lets the next request through
 	endpoint string         // of TLS credentials
+	tls      *tls.Config    // of a server's X.509 credentials
 }
 
 // objectCommand executes object-add and object-del.
@@ -51,7 +53,14 @@ func (m *Machine) objectAdd(a qmp.Value) *qmp.ReplyError {
 			return err
 		}
 		o.limits = limits
-	case "secret", "tls-creds-x509", "tls-creds-anon", "tls-creds-psk", "iothread", "memory-backend-ram":
+	case "tls-creds-x509":
+		o.endpoint = a.Get("endpoint").TextOr("client")
+		config, err := m.loadCredentials(a, o.endpoint)
+		if err != nil {
+			return err
+		}
+		o.tls = config
+	case "secret", "tls-creds-anon", "tls-creds-psk", "iothread", "memory-backend-ram":
 		o.endpoint = a.Get("endpoint").TextOr("client")
 	default:
 		return qmp.Generic("The object type '" + o.kind + "' is not simulated")

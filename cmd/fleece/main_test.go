@@ -69,7 +69,7 @@ func (f *forgiving) DomainBackupEnd(id virt.DomainID, job int, flags virt.Domain
 }
 
 func newForgiving(p rt.Process, h host.Host, hv machine.Hypervisor, c conformance.DriverConfig) (any, error) {
-	d, err := driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, JobWait: c.JobWait})
+	d, err := driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, JobWait: c.JobWait})
 	return &forgiving{Driver: d}, err
 }
 

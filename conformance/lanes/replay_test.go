@@ -34,7 +34,7 @@ func (l liar) DomainListJobIds(id virt.DomainID, flags uint32) ([]virt.DomainJob
 }
 
 func newLiar(p rt.Process, h host.Host, hv machine.Hypervisor, c conformance.DriverConfig) (any, error) {
-	d, err := driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, JobWait: c.JobWait})
+	d, err := driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, JobWait: c.JobWait})
 	return liar{d, p}, err
 }
 

@@ -62,6 +62,12 @@ func pullSpecs() []conformance.Spec {
 			Needs:        []conformance.Feature{conformance.FeatureLimitedDir},
 			Body:         pullScratchRunsFull,
 		},
+		{
+			ID:           "pull.tls-needs-the-right-certificate",
+			Title:        "with tls='yes' the exports are shown to a client with a certificate of the right authority, and to nobody else",
+			Requirements: []string{"PUL-01", "I2", "I12"},
+			Body:         pullTLS,
+		},
 	}
 }
 
@@ -258,4 +264,40 @@ func pullScratchRunsFull(t *conformance.T) {
 	p.ExpectExports()
 	p.EndsWith(0, 1)
 	d.Write("vda", 0, 1<<20)
+}
+
+func pullTLS(t *conformance.T) {
+	d := pullDomain(t)
+	d.Scribble("vda", 3)
+	server := strings.Replace(t.ServerHere(), "/>", " tls='yes'/>", 1)
+	_, err := d.TryBeginPull(conformance.PullSpec{Server: server})
+	t.ExpectError(err, virt.ERR_INTERNAL_ERROR, "unable to execute QEMU command 'object-add': Unable to access credentials "+t.Path("tls")+"/ca-cert.pem: No such file or directory")
+	t.ExpectNothingLeft(d)
+	t.GiveCertificates()
+	p := d.BeginPull(conformance.PullSpec{Server: server})
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	inTheClear, err := p.Dial()
+	t.Expect(err).NotTo(HaveOccurred())
+	_, err = inTheClear.List()
+	t.Expect(err).To(MatchError(ContainSubstring("not permitted before TLS")))
+	t.Expect(inTheClear.Close()).To(Succeed())
+	for _, stranger := range []string{"", "stranger"} {
+		_, err = p.DialTLS(stranger)
+		t.Expect(err).To(HaveOccurred(), "the certificate %q was let in", stranger)
+	}
+	c, err := p.DialTLS("client")
+	t.Expect(err).NotTo(HaveOccurred())
+	_, err = c.Go("vda")
+	t.Expect(err).NotTo(HaveOccurred())
+	first, again := make([]byte, 64<<10), make([]byte, 64<<10)
+	_, err = c.ReadAt(first, 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Join()
+	d.Write("vda", 0, 64<<10)
+	_, err = c.ReadAt(again, 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.ExpectSame("the export before and after a guest write", first, again)
+	p.EndsWith(0, 1)
+	p = d.BeginPull(conformance.PullSpec{Server: server}) // the credentials went, too
+	p.EndsWith(0, 1)
 }
