@@ -138,11 +138,13 @@ func (d *fileDriver) status(off, n int64) (bool, bool, int64, error) {
 	return true, false, min(e.Offset+e.Length-off, n), nil
 }
 
+// length is in whole sectors, as QEMU counts them; the rest of the last one reads as
+// zero.
 func (d *fileDriver) length() int64 {
 	if d.device {
 		return d.size
 	}
-	return max(d.size, d.promised)
+	return (max(d.size, d.promised) + sectorSize - 1) &^ (sectorSize - 1)
 }
 
 // cut is truncate for a device, whose size stays. What lies beyond reads as zero:

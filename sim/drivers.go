@@ -7,7 +7,10 @@ import (
 )
 
 // nullDriver is null-co: reads nothing, keeps nothing.
-type nullDriver struct{ size int64 }
+type nullDriver struct {
+	size   int64
+	zeroes bool // read-zeroes: it does not only read so, it says so
+}
 
 func (d *nullDriver) read(*reader, int64, int64) error    { return nil }
 func (d *nullDriver) write(int64, int64, []segment) error { return nil }
@@ -19,7 +22,7 @@ func (d *nullDriver) flush() error                        { return nil }
 func (d *nullDriver) close() error                        { return nil }
 func (d *nullDriver) info() imageInfo                     { return imageInfo{} }
 func (d *nullDriver) status(_, n int64) (bool, bool, int64, error) {
-	return true, false, n, nil // without read-zeroes its content is undefined
+	return true, d.zeroes, n, nil // without read-zeroes its content is undefined
 }
 
 // passDriver is raw, and every other driver that passes all on to its file child.

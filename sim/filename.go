@@ -30,6 +30,9 @@ func (n *node) exactFilename() string {
 	if n.implicit {
 		return n.filtered().exactFilename()
 	}
+	if _, isNull := n.drv.(*nullDriver); isNull && len(n.strongOptions()) == 0 {
+		return n.kind + "://"
+	}
 	file := n.child("file")
 	if file == nil || !n.plainName(file) {
 		return ""
@@ -78,7 +81,7 @@ func (n *node) strongOptions() []qmp.Member {
 		}
 	}
 	for _, name := range names {
-		if v := n.options.Get(name); v.Present() && !(name == "read-zeroes") {
+		if v := n.options.Get(name); v.Present() {
 			out = append(out, qmp.M(name, v))
 		}
 	}

@@ -54,6 +54,8 @@ func (m *Machine) openCopyBeforeWrite(n *node) *qmp.ReplyError {
 	if bm != nil {
 		d.copy.bits.bits.clear()
 		d.copy.bits.mergeFrom(bm)
+		access := n.bitmaps.list[len(n.bitmaps.list)-1]
+		access.bits = d.copy.bits.bits.clone()
 	}
 	n.drv = d
 	m.insert(n)
@@ -90,6 +92,10 @@ func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.R
 	above := slices.Clone(source.parents)
 	n.attach("file", source)
 	n.attach("target", target)
+	if err := target.conflictBelow(); err != nil {
+		n.dropChildren()
+		return nil, qmp.Generic(prefix + err.Desc)
+	}
 	for _, e := range above {
 		if e.parent == nil || !n.reaches(e.parent) {
 			e.moveTo(n) // but not where the target itself has the source as backing
@@ -111,6 +117,10 @@ func (m *Machine) removeFilter(n *node) {
 	}
 	m.nodes = slices.DeleteFunc(m.nodes, func(x *node) bool { return x == n })
 	n.closed = true
+	n.dropChildren()
+}
+
+func (n *node) dropChildren() {
 	for len(n.children) > 0 {
 		_ = n.children[0].detach()
 	}

@@ -69,6 +69,9 @@ func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
 	n := &node{m: m, kind: options.Get("driver").S(), options: options, owned: true}
 	n.readOnly = options.Get("read-only").IsTrue()
 	n.unmap = options.Get("discard").S() == "unmap"
+	if options.Get("detect-zeroes").S() == "unmap" && !n.unmap {
+		return nil, qmp.Generic("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap")
+	}
 	if name, ok := options.Get("node-name").Text(); ok {
 		if err := m.checkName(name); err != nil {
 			return nil, err
@@ -159,7 +162,7 @@ func (m *Machine) openNull(n *node) *qmp.ReplyError {
 		// The real binary aborts on an assertion (§11, {90}).
 		return m.die("Invalid size")
 	}
-	n.drv = &nullDriver{size: size}
+	n.drv = &nullDriver{size: size, zeroes: n.options.Get("read-zeroes").IsTrue()}
 	m.insert(n)
 	return nil
 }
@@ -181,6 +184,9 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 	}
 	if n.readOnly && !ref.Get("read-only").Present() {
 		ref = qmp.Dict(append(slices.Clone(ref.Members()), qmp.M("read-only", qmp.Bool(true)))...)
+	}
+	if cache := n.options.Get("cache"); cache.Present() && !ref.Get("cache").Present() {
+		ref = ref.With("cache", cache)
 	}
 	c, err := m.open(ref, false)
 	if err != nil {

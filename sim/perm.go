@@ -108,18 +108,24 @@ func (e *edge) describe() string {
 	return who + " (uses node '" + e.child.name + "' as '" + e.role + "' child)"
 }
 
-// conflict reports the first conflict between the parents of n; the text is §2.2's.
+// conflict reports the first conflict between the parents of n, the youngest first as
+// bdrv_parent_perms_conflict has them; the text is §2.2's.
 func (n *node) conflict() *qmp.ReplyError {
-	for _, a := range n.parents {
-		need, _ := a.perms()
-		for _, b := range n.parents {
+	for i := len(n.parents) - 1; i >= 0; i-- {
+		a := n.parents[i]
+		_, shared := a.perms()
+		if shared == permAll {
+			continue
+		}
+		for k := len(n.parents) - 1; k >= 0; k-- {
+			b := n.parents[k]
 			if a == b {
 				continue
 			}
-			_, shared := b.perms()
+			need, _ := b.perms()
 			if bad := need &^ shared; bad != 0 {
 				return qmp.Generic("Permission conflict on node '" + n.name + "': permissions '" + bad.names() +
-					"' are both required by " + a.describe() + " and unshared by " + b.describe() + ".")
+					"' are both required by " + b.describe() + " and unshared by " + a.describe() + ".")
 			}
 		}
 	}

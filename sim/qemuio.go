@@ -81,13 +81,12 @@ func (m *Machine) qemuIONode(name, command string) string {
 	d := m.drain(n)
 	d.end()
 	e := n.use("root", u)
-	var err *qmp.ReplyError
-	if writesTo(command) {
-		u.perm = permWrite
-		err = n.mayWrite()
+	if err := n.conflictBelow(); err != nil {
+		e.drop()
+		return humanError(err)
 	}
 	result := ""
-	if err != nil {
+	if err := u.mayRun(n, command); err != nil {
 		result = err.Desc + "\r\n"
 	} else {
 		m.qemuIO(n, command)
@@ -96,6 +95,15 @@ func (m *Machine) qemuIONode(name, command string) string {
 	d = m.drain(n)
 	d.end()
 	return result
+}
+
+// mayRun takes the permission that a command needs.
+func (u *user) mayRun(n *node, command string) *qmp.ReplyError {
+	if !writesTo(command) {
+		return nil
+	}
+	u.perm = permWrite
+	return n.mayWrite()
 }
 
 // ioRequest is a parsed qemu-io command.
