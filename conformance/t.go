@@ -194,14 +194,16 @@ func (t *T) Await(what string, cond func() bool) {
 		}
 		t.mu.Lock()
 		late := false
-		for t.gen == gen && !late {
+		for t.gen == gen && !late && !t.over {
 			late = !t.changed.WaitUntil(deadline)
 		}
 		late = late && t.gen == gen
 		over := t.over
 		t.mu.Unlock()
 		if over {
-			t.env.Spec.Sleep(0) // of a dead process: ends the task
+			// The process dies once its hooks ran, and giveUp is one: a shorter sleep
+			// may end before, and nobody would wake the task again.
+			t.env.Spec.Sleep(t.env.Patience)
 		}
 		if late && !cond() {
 			t.end(t.lateKind(), fmt.Sprintf("waited in vain for %s", what))
