@@ -38,6 +38,13 @@ var api = []apiCall{
 	{"virDomainGetJobInfo", "Domain.GetJobInfo", virt.FROM_DOMAIN, nil, false},
 	{"virDomainGetJobStats", "Domain.GetJobStats", virt.FROM_DOMAIN, []any{virt.DomainGetJobStatsFlags(0)}, false},
 	{"virDomainAbortJob", "Domain.AbortJob", virt.FROM_DOMAIN, nil, false},
+	{"virDomainAbortJobFlags", "Domain.AbortJobFlags", virt.FROM_DOMAIN, []any{virt.DomainAbortJobFlags(0)}, false},
+	{"virDomainBlockJobAbort", "Domain.BlockJobAbort", virt.FROM_DOMAIN, []any{xml, virt.DomainBlockJobAbortFlags(0)}, false},
+	{"virDomainBlockJobSetSpeed", "Domain.BlockJobSetSpeed", virt.FROM_DOMAIN, []any{xml, uint64(1), virt.DomainBlockJobSetSpeedFlags(0)}, false},
+	{"virDomainGetBlockJobInfo", "Domain.GetBlockJobInfo", virt.FROM_DOMAIN, []any{xml, virt.DomainBlockJobInfoFlags(0)}, false},
+	{"virDomainSetBlockThreshold", "Domain.SetBlockThreshold", virt.FROM_DOMAIN, []any{xml, uint64(1), uint32(0)}, false},
+	{"virDomainFSFreeze", "Domain.FSFreeze", virt.FROM_DOMAIN, []any{[]string{"/"}, uint32(0)}, false},
+	{"virDomainFSThaw", "Domain.FSThaw", virt.FROM_DOMAIN, []any{[]string{"/"}, uint32(0)}, false},
 
 	{"virDomainCheckpointCreateXML", "Domain.CreateCheckpointXML", virt.FROM_DOMAIN_CHECKPOINT, []any{xml, virt.DomainCheckpointCreateFlags(0)}, false},
 	{"virDomainListAllCheckpoints", "Domain.ListAllCheckpoints", virt.FROM_DOMAIN_CHECKPOINT, []any{virt.DomainCheckpointListFlags(0)}, false},

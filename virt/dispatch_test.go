@@ -57,7 +57,7 @@ func TestAFailureThatSetNoErrorIsStillAnError(t *testing.T) { // SUR-04, E006
 
 func TestAnImpossibleResultWithoutAnErrorIsCode1(t *testing.T) { // SUR-04, E006
 	possible := map[string]bool{ // whose zero value is a result
-		"virDomainListJobIds": true, "virDomainGetJobInfo": true, "virDomainGetJobStats": true, "virDomainGetState": true,
+		"virDomainListJobIds": true, "virDomainGetJobInfo": true, "virDomainGetBlockJobInfo": true, "virDomainGetJobStats": true, "virDomainGetState": true,
 		"virDomainListAllCheckpoints": true, "virDomainCheckpointListAllChildren": true, "virConnectListAllDomains": true,
 		"virDomainHasCurrentCheckpoint": true, "virDomainCheckpointIsCurrent": true, "virDomainCheckpointHasMetadata": true,
 	}

@@ -113,6 +113,41 @@ type JobStatsGetter interface {
 // JobAborter is virDomainAbortJob.
 type JobAborter interface{ DomainAbortJob(dom DomainID) error }
 
+// JobFlagsAborter is virDomainAbortJobFlags.
+type JobFlagsAborter interface {
+	DomainAbortJobFlags(dom DomainID, flags DomainAbortJobFlags) error
+}
+
+// BlockJobAborter is virDomainBlockJobAbort.
+type BlockJobAborter interface {
+	DomainBlockJobAbort(dom DomainID, disk string, flags DomainBlockJobAbortFlags) error
+}
+
+// BlockJobSpeedSetter is virDomainBlockJobSetSpeed.
+type BlockJobSpeedSetter interface {
+	DomainBlockJobSetSpeed(dom DomainID, disk string, bandwidth uint64, flags DomainBlockJobSetSpeedFlags) error
+}
+
+// BlockJobInfoGetter is virDomainGetBlockJobInfo; the zero value is "no job".
+type BlockJobInfoGetter interface {
+	DomainGetBlockJobInfo(dom DomainID, disk string, flags DomainBlockJobInfoFlags) (DomainBlockJobInfo, error)
+}
+
+// BlockThresholdSetter is virDomainSetBlockThreshold.
+type BlockThresholdSetter interface {
+	DomainSetBlockThreshold(dom DomainID, dev string, threshold uint64, flags uint32) error
+}
+
+// FSFreezer is virDomainFSFreeze: it returns a number >= 0.
+type FSFreezer interface {
+	DomainFSFreeze(dom DomainID, mountpoints []string, flags uint32) (int, error)
+}
+
+// FSThawer is virDomainFSThaw: it returns a number >= 0.
+type FSThawer interface {
+	DomainFSThaw(dom DomainID, mountpoints []string, flags uint32) (int, error)
+}
+
 // CheckpointCreator is virDomainCheckpointCreateXML.
 type CheckpointCreator interface {
 	DomainCheckpointCreateXML(dom DomainID, xml string, flags DomainCheckpointCreateFlags) (CheckpointID, error)

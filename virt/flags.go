@@ -88,6 +88,33 @@ const (
 	DOMAIN_JOB_STATS_KEEP_COMPLETED DomainGetJobStatsFlags = 1 << 1
 )
 
+// DomainAbortJobFlags are the flags of AbortJobFlags.
+type DomainAbortJobFlags uint32
+
+// DOMAIN_ABORT_JOB_POSTCOPY interrupts a migration by post-copy, and nothing else.
+const DOMAIN_ABORT_JOB_POSTCOPY DomainAbortJobFlags = 1 << 0
+
+// DomainBlockJobAbortFlags are the flags of BlockJobAbort.
+type DomainBlockJobAbortFlags uint32
+
+// Flags of BlockJobAbort, as released.
+const (
+	DOMAIN_BLOCK_JOB_ABORT_ASYNC DomainBlockJobAbortFlags = 1 << 0
+	DOMAIN_BLOCK_JOB_ABORT_PIVOT DomainBlockJobAbortFlags = 1 << 1
+)
+
+// DomainBlockJobInfoFlags are the flags of GetBlockJobInfo.
+type DomainBlockJobInfoFlags uint32
+
+// DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES asks for bytes/s and not MiB/s.
+const DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES DomainBlockJobInfoFlags = 1 << 0
+
+// DomainBlockJobSetSpeedFlags are the flags of BlockJobSetSpeed.
+type DomainBlockJobSetSpeedFlags uint32
+
+// DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES says that the bandwidth is in bytes/s.
+const DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES DomainBlockJobSetSpeedFlags = 1 << 0
+
 // ListAllDomainsFlags filter ListAllDomains; both of a group together are no filter.
 type ListAllDomainsFlags uint32
 

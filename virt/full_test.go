@@ -69,6 +69,27 @@ func (f *full) DomainUndefine(id, virt.DomainUndefineFlags) error { return f.onl
 func (f *full) DomainSuspend(id) error                            { return f.only("suspend") }
 func (f *full) DomainResume(id) error                             { return f.only("resume") }
 func (f *full) DomainAbortJob(id) error                           { return f.only("abort") }
+func (f *full) DomainAbortJobFlags(id, virt.DomainAbortJobFlags) error {
+	return f.only("abort with flags")
+}
+
+func (f *full) DomainBlockJobAbort(id, string, virt.DomainBlockJobAbortFlags) error {
+	return f.only("abort of a disk")
+}
+
+func (f *full) DomainBlockJobSetSpeed(id, string, uint64, virt.DomainBlockJobSetSpeedFlags) error {
+	return f.only("speed")
+}
+
+func (f *full) DomainGetBlockJobInfo(id, string, virt.DomainBlockJobInfoFlags) (virt.DomainBlockJobInfo, error) {
+	return answer(f, "info of a disk", virt.DomainBlockJobInfo{Type: virt.DOMAIN_BLOCK_JOB_TYPE_BACKUP})
+}
+
+func (f *full) DomainSetBlockThreshold(id, string, uint64, uint32) error {
+	return f.only("threshold")
+}
+func (f *full) DomainFSFreeze(id, []string, uint32) (int, error) { return f.count("freeze") }
+func (f *full) DomainFSThaw(id, []string, uint32) (int, error)   { return f.count("thaw") }
 func (f *full) DomainGetXMLDesc(id, virt.DomainXMLFlags) (string, error) {
 	return answer(f, "xml", "<domain/>")
 }

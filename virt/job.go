@@ -45,3 +45,12 @@ func (d *Domain) AbortJob() error {
 	tell(&k, func(v JobAborter) error { return v.DomainAbortJob(id) })
 	return k.end()
 }
+
+// AbortJobFlags is virDomainAbortJobFlags. Checks: handle 7, read-only 29 (E019);
+// flags are the driver's to refuse (E041).
+func (d *Domain) AbortJobFlags(flags DomainAbortJobFlags) error {
+	id, k := d.begin("virDomainAbortJobFlags")
+	k.writable()
+	tell(&k, func(v JobFlagsAborter) error { return v.DomainAbortJobFlags(id, flags) })
+	return k.end()
+}

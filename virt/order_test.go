@@ -116,6 +116,16 @@ func simple(symbol, readOnlyID string, call func(h handles, s situation) error) 
 	return ordered{symbol, faults, call}
 }
 
+// onDisk is a call about a disk of a domain: read-only is refused before NULL is
+// (§2.3), where it writes.
+func onDisk(symbol, arg string, writes bool, call func(h handles, s situation) error) ordered {
+	faults := []fault{badDomain(symbol), closed(symbol)}
+	if writes {
+		faults = append(faults, readOnly("§2.3", symbol))
+	}
+	return ordered{symbol, append(faults, noXML("§2.3", arg, symbol)), call}
+}
+
 var orders = []ordered{
 	{"virDomainBackupBegin", []fault{
 		badDomain("virDomainBackupBegin"), closed("virDomainBackupBegin"), readOnly("E018", "virDomainBackupBegin"),
@@ -181,6 +191,13 @@ var orders = []ordered{
 	simple("virDomainGetJobInfo", "", func(h handles, _ situation) error { _, err := h.dom.GetJobInfo(); return err }),
 	simple("virDomainListAllCheckpoints", "", func(h handles, _ situation) error { _, err := h.dom.ListAllCheckpoints(0); return err }),
 	simple("virDomainAbortJob", "E019", func(h handles, _ situation) error { return h.dom.AbortJob() }),
+	simple("virDomainAbortJobFlags", "§2.3", func(h handles, _ situation) error { return h.dom.AbortJobFlags(0) }),
+	onDisk("virDomainBlockJobAbort", "disk", true, func(h handles, s situation) error { return h.dom.BlockJobAbort(s.xml(), 0) }),
+	onDisk("virDomainBlockJobSetSpeed", "disk", true, func(h handles, s situation) error { return h.dom.BlockJobSetSpeed(s.xml(), 1, 0) }),
+	onDisk("virDomainGetBlockJobInfo", "disk", false, func(h handles, s situation) error { _, err := h.dom.GetBlockJobInfo(s.xml(), 0); return err }),
+	onDisk("virDomainSetBlockThreshold", "dev", true, func(h handles, s situation) error { return h.dom.SetBlockThreshold(s.xml(), 1, 0) }),
+	simple("virDomainFSFreeze", "§2", func(h handles, _ situation) error { _, err := h.dom.FSFreeze(nil, 0); return err }),
+	simple("virDomainFSThaw", "§2", func(h handles, _ situation) error { _, err := h.dom.FSThaw(nil, 0); return err }),
 	simple("virDomainCreate", "§2", func(h handles, _ situation) error { return h.dom.Create() }),
 	simple("virDomainDestroy", "§2", func(h handles, _ situation) error { return h.dom.Destroy() }),
 	simple("virDomainUndefineFlags", "§2", func(h handles, _ situation) error { return h.dom.Undefine(0) }),
