@@ -78,7 +78,9 @@ func (d *Domain) BackupPaths(s BackupSpec) []string {
 func (b *Backup) Paths() []string {
 	var paths []string
 	for _, k := range b.Spec.taking() {
-		paths = append(paths, k.Path)
+		if k.Remote == nil {
+			paths = append(paths, k.Path)
+		}
 	}
 	return paths
 }

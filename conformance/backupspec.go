@@ -29,13 +29,14 @@ type BackupSpec struct {
 
 // BackupDisk is one disk of a backup.
 type BackupDisk struct {
-	Target string // of the domain's disk, "vda"
-	Path   string // of the image; "" means a path under T.Path
-	Format string // "" means qcow2
-	Block  bool   // Path is a block device, see T.BlockDevice
-	Mode   string // backupmode; "" leaves it out
-	Since  string // the disk's own incremental; "" leaves it out
-	Out    bool   // backup='no'
+	Target string     // of the domain's disk, "vda"
+	Path   string     // of the image; "" means a path under T.Path
+	Format string     // "" means qcow2
+	Block  bool       // Path is a block device, see T.BlockDevice
+	Remote *NBDTarget // an export of a server, whose format is raw; Path must be empty
+	Mode   string     // backupmode; "" leaves it out
+	Since  string     // the disk's own incremental; "" leaves it out
+	Out    bool       // backup='no'
 	// Unnamed leaves the target out; Path is what the driver makes of it, once
 	// Begin has returned.
 	Unnamed bool
@@ -75,6 +76,9 @@ func (k BackupDisk) xml() string {
 		modes += fmt.Sprintf(" incremental='%s'", k.Since)
 	}
 	target := ""
+	if k.Remote != nil {
+		return fmt.Sprintf("<disk name='%s' backup='yes' type='network'%s>%s<driver type='raw'/></disk>", k.Target, modes, k.Remote.xml())
+	}
 	if !k.Unnamed {
 		target = fmt.Sprintf("<target %s='%s'/>", attr, k.Path)
 	}
@@ -115,7 +119,10 @@ func (d *Domain) complete(s BackupSpec) BackupSpec {
 		if k.Format == "" {
 			k.Format = "qcow2"
 		}
-		if k.Path == "" && !k.Unnamed && !s.NoDocument {
+		if k.Remote != nil {
+			k.Format = "raw"
+		}
+		if k.Path == "" && !k.Unnamed && !s.NoDocument && k.Remote == nil {
 			k.Path = d.t.Path(fmt.Sprintf("%s-%s.%s", d.Name, k.Target, s.extension()))
 		}
 	}

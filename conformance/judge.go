@@ -34,6 +34,9 @@ func (b *Backup) ExpectImages() {
 
 // open opens the image that the backup made of a disk.
 func (b *Backup) open(k BackupDisk) image {
+	if k.Remote != nil {
+		return k.Remote.image()
+	}
 	img := b.d.t.openImage(k.Path, k.Format)
 	if k.Format == "raw" && b.Spec.since(k) != "" {
 		return rawIncrement{img}

@@ -46,8 +46,9 @@ type T struct {
 	drivers int    // started so far, for process names
 	state   string // name of the driver's state directory
 	domains []*Domain
-	limited []string // directories with a capacity of their own
-	keep    []string // files that may be there at the end
+	servers []*NBDTarget // of the harness
+	limited []string     // directories with a capacity of their own
+	keep    []string     // files that may be there at the end
 }
 
 func newT(e *Env, s Spec) *T {

@@ -187,6 +187,10 @@ func (g *beginning) planDisk(def *backupdef.Disk, nodes []qmp.NamedNode) (*disk,
 	if err := targetFormatError(def.Format); err != nil {
 		return nil, err
 	}
+	if def.Remote != nil && def.Format != "raw" && !g.b.st.Reuse {
+		return nil, virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_QEMU,
+			"network target of disk '%s' needs format 'raw'", def.Name)
+	}
 	if secret := def.EncryptionSecret(); secret != "" {
 		return nil, virt.Errorf(virt.ERR_NO_SECRET, virt.FROM_QEMU, "no secret with matching uuid '%s'", secret)
 	}

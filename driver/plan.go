@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"fleece/driver/backupdef"
 	"fleece/driver/checkpointdef"
 	"fleece/driver/domaindef"
 	"fleece/qmp"
@@ -140,7 +141,26 @@ func (k *disk) storageNode() qmp.NodeOptions {
 	if k.def.Type == "block" {
 		return domaindef.HostDeviceNode{NodeName: k.target().Storage(), Filename: k.def.Path}
 	}
+	if k.def.Remote != nil {
+		return nbdNode{k.target().Storage(), k.def.Remote}
+	}
 	return qmp.FileNode{NodeName: k.target().Storage(), Filename: k.def.Path, AutoReadOnly: qmp.True, Discard: "unmap"}
+}
+
+// nbdNode is the storage node of a target that another host's server keeps.
+type nbdNode struct {
+	name   string
+	remote *backupdef.Remote
+}
+
+// Options gives the arguments of blockdev-add.
+func (n nbdNode) Options() qmp.Value {
+	server := qmp.Dict(qmp.M("type", qmp.Str("inet")), qmp.M("host", qmp.Str(n.remote.Host)), qmp.M("port", qmp.Str(n.remote.Port)))
+	if n.remote.Socket != "" {
+		server = qmp.Dict(qmp.M("type", qmp.Str("unix")), qmp.M("path", qmp.Str(n.remote.Socket)))
+	}
+	return qmp.Dict(qmp.M("driver", qmp.Str("nbd")), qmp.M("node-name", qmp.Str(n.name)), qmp.M("server", server),
+		qmp.M("export", qmp.Str(n.remote.Export)))
 }
 
 // formatNode is the node that the job writes to.

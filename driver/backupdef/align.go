@@ -91,7 +91,11 @@ func (d *Disk) inherit(incremental string) {
 	if !d.Backup {
 		return
 	}
-	if d.Format == "" {
+	switch {
+	case d.Format != "":
+	case d.Type == Network:
+		d.Format = "raw"
+	default:
 		d.Format = "qcow2"
 	}
 	if d.Mode == "" {
@@ -153,6 +157,10 @@ func (b *Backup) formatDisk(w *xmldoc.Writer, d *Disk) {
 
 func (b *Backup) formatStore(w *xmldoc.Writer, d *Disk) {
 	if d.Path == "" {
+		return
+	}
+	if d.Remote != nil {
+		d.Remote.format(w)
 		return
 	}
 	name, attr := "target", "file"

@@ -43,16 +43,17 @@ type Server struct {
 
 // Disk is one disk of a backup.
 type Disk struct {
-	Name         string // target
-	Backup       bool   // takes part
-	Mode         string // Full, Incremental, or "" before Align
-	Incremental  string // checkpoint to start from
-	ExportName   string // pull
-	ExportBitmap string // pull
-	Type         string // "file" or "block"
-	Path         string // of target or scratch; "" before Align if not given
-	Format       string // "" is qcow2
-	Index        int    // output only: number of the target's nodes, 0 if none
+	Name         string  // target
+	Backup       bool    // takes part
+	Mode         string  // Full, Incremental, or "" before Align
+	Incremental  string  // checkpoint to start from
+	ExportName   string  // pull
+	ExportBitmap string  // pull
+	Type         string  // "file", "block" or Network
+	Path         string  // of target or scratch; "" before Align if not given; the URI of a network target
+	Remote       *Remote // of a network target
+	Format       string  // "" is qcow2
+	Index        int     // output only: number of the target's nodes, 0 if none
 
 	// extra are children of target or scratch that are kept for output.
 	extra []*xmldoc.Node

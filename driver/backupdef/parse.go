@@ -102,7 +102,11 @@ func (p *parser) disk(n *xmldoc.Node, mode string) Disk {
 		Name: r.Match(n, "name", xmldoc.DiskTarget), Backup: r.Value(n, "backup", "yes", "no") != "no",
 		Mode: r.Value(n, "backupmode", Full, Incremental), Incremental: n.AttrOr("incremental", ""),
 		ExportName: n.AttrOr("exportname", ""), ExportBitmap: n.AttrOr("exportbitmap", ""),
-		Type: r.Value(n, "type", "file", "block"),
+	}
+	if mode == Push { // an extension of ours: contract row 15
+		d.Type = r.Value(n, "type", "file", "block", Network)
+	} else {
+		d.Type = r.Value(n, "type", "file", "block")
 	}
 	if _, ok := n.Attr("incremental"); ok && d.Mode == Full {
 		r.Fail(n, "Invalid attribute incremental for element disk")
@@ -119,7 +123,13 @@ func (p *parser) disk(n *xmldoc.Node, mode string) Disk {
 	if c := n.First("driver"); c != nil {
 		p.driver(c, &d, mode)
 	}
-	if c := n.First(store); c != nil {
+	c := n.First(store)
+	switch {
+	case d.Type == Network && c == nil:
+		r.Fail(n, "Expecting an element target, got nothing")
+	case d.Type == Network:
+		p.remote(c, &d)
+	case c != nil:
 		p.store(c, &d)
 	}
 	return d
