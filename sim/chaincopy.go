@@ -119,6 +119,9 @@ func (w *chainCopy) copy(n int64) error {
 
 func (w *chainCopy) finished(failed bool) {
 	m := w.job.m
+	if w.isStream {
+		m.pairs(w.filter, 3) // of the chain that changes, the filter and the backend
+	}
 	section := m.drain(w.filter)
 	defer section.end()
 	w.job.dropEdges()

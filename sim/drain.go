@@ -107,6 +107,14 @@ func (m *Machine) drainAll() {
 	d.end()
 }
 
+// pairs is the noise of empty sections over a node, one after the other.
+func (m *Machine) pairs(n *node, times int) {
+	for range times {
+		d := m.drain(n)
+		d.end()
+	}
+}
+
 // uses reports whether n is below the job.
 func (j *job) uses(n *node) bool {
 	for _, e := range j.edges {

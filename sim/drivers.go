@@ -49,52 +49,6 @@ func (d *passDriver) info() imageInfo {
 	return info
 }
 
-// debugDriver is blkdebug with inject-error rules on requests: every read or
-// write of its kind fails, or the first one only.
-type debugDriver struct {
-	passDriver
-	rules []debugRule
-}
-
-type debugRule struct {
-	read, write, once bool
-	errno             syscall.Errno
-	sector            int64 // -1: any
-	spent             bool
-}
-
-func (d *debugDriver) fail(write bool, off, n int64) error {
-	for i := range d.rules {
-		r := &d.rules[i]
-		applies := write && r.write || !write && r.read
-		if r.sector >= 0 {
-			applies = applies && r.sector*sectorSize >= off && r.sector*sectorSize < off+n
-		}
-		if applies && !r.spent {
-			r.spent = r.once
-			return r.errno
-		}
-	}
-	return nil
-}
-
-func (d *debugDriver) read(r *reader, off, n int64) error {
-	if err := d.fail(false, off, n); err != nil {
-		return err
-	}
-	return d.passDriver.read(r, off, n)
-}
-
-func (d *debugDriver) write(off, n int64, segs []segment) error {
-	if err := d.fail(true, off, n); err != nil {
-		return err
-	}
-	return d.passDriver.write(off, n, segs)
-}
-
-// zero is not failed: its type of request is write-zeroes.
-func (d *debugDriver) zero(off, n int64) error { return d.passDriver.zero(off, n) }
-
 // qcow2Driver is a qcow2 image over its file child.
 type qcow2Driver struct {
 	n   *node
@@ -102,10 +56,12 @@ type qcow2Driver struct {
 }
 
 func (d *qcow2Driver) read(r *reader, off, n int64) error {
+	d.n.event("read_aio")
 	return d.img.read(r, d.n.backing(), off, n)
 }
 
 func (d *qcow2Driver) write(off, n int64, segs []segment) error {
+	d.n.event("write_aio")
 	return d.img.write(d.n.backing(), off, n, segs)
 }
 

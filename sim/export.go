@@ -229,12 +229,7 @@ func (m *Machine) exportDel(x *export) {
 }
 
 // noise is what jobs above and below a node show when a backend lets it go.
-func (m *Machine) noise(n *node) {
-	for range 2 {
-		d := m.drain(n)
-		d.end()
-	}
-}
+func (m *Machine) noise(n *node) { m.pairs(n, 2) }
 
 // deleteExports removes all, the oldest first.
 func (m *Machine) deleteExports() {

@@ -78,6 +78,11 @@ func (m *Machine) flushAll() {
 // reset resets the guest. One that is paused is as before its start afterwards, and
 // devices whose unplug was asked for are gone (seen with the real binary).
 func (m *Machine) reset() {
+	for _, d := range m.devices { // each device drains its backend
+		if d.root != nil {
+			m.pairs(d.root.child, 1)
+		}
+	}
 	m.emit("RESET", qmp.Dict(qmp.M("guest", qmp.Bool(false)), qmp.M("reason", qmp.Str("host-qmp-system-reset"))))
 	if m.state != stateRunning && m.state != stateFinish {
 		m.state = statePrelaunch

@@ -28,6 +28,7 @@ type mirror struct {
 	buffer         int64
 	zeroTarget     bool // nothing is known of the target's content
 	isCommit       bool
+	blocking       bool // copy-mode write-blocking
 	makeReadOnly   bool // the target was, before a commit
 
 	onSource, onTarget string
@@ -148,16 +149,33 @@ func (w *mirror) iterate(gen int) bool {
 	j.m.inflight++
 	w.rate.delay(j.m.p.Now(), n)
 	j.m.pass(j.m.opts.ChunkTime * time.Duration(n) / copyChunkBytes)
-	isRead, err := copyNodes(w.source, w.target, lo, min(hi, w.source.length())-lo)
+	isRead, err := w.copyParts(lo, hi)
 	w.inflight = 0
 	j.m.inflight--
 	j.m.io.Broadcast()
 	if err != nil {
-		w.dirty.bits.add(lo>>w.dirty.shift, hi>>w.dirty.shift)
 		return w.failed(isRead, err)
 	}
-	w.done += n
 	return gen == j.gen
+}
+
+// copyParts copies a run in the requests that QEMU makes of it. One that fails leaves its
+// part dirty; the others are done all the same.
+func (w *mirror) copyParts(lo, hi int64) (isRead bool, first error) {
+	size := w.source.length()
+	for part := max(copyChunkBytes, w.dirty.granularity()); lo < hi; lo += part {
+		end := min(lo+part, hi)
+		read, err := copyNodes(w.source, w.target, lo, min(end, size)-lo)
+		if err == nil {
+			w.done += end - lo
+			continue
+		}
+		w.dirty.bits.add(lo>>w.dirty.shift, end>>w.dirty.shift)
+		if first == nil {
+			isRead, first = read, err
+		}
+	}
+	return isRead, first
 }
 
 func (w *mirror) failed(isRead bool, err error) bool {
@@ -200,10 +218,14 @@ func (w *mirror) wake() {
 	}
 	j.gen++
 	gen := j.gen
+	poll := mirrorPollTime
+	if w.blocking {
+		poll = chunkTimeZero // the guest's write does it
+	}
 	j.m.p.Go("job-"+j.id, func() {
 		j.m.mu.Lock()
 		defer j.m.mu.Unlock()
-		if j.wait(gen, mirrorPollTime) && j.active() && j.working() {
+		if j.wait(gen, poll) && j.active() && j.working() {
 			j.pump()
 		}
 	})

@@ -81,6 +81,7 @@ func (m *Machine) blockdevMirror(a qmp.Value) *qmp.ReplyError {
 		onSource: a.Get("on-source-error").TextOr("report"), onTarget: a.Get("on-target-error").TextOr("report"),
 	}
 	w.zeroTarget = w.mode == syncFull
+	w.blocking = a.Get("copy-mode").S() == "write-blocking"
 	granularity, _ := a.Get("granularity").Int64()
 	switch {
 	case granularity != 0 && (granularity < mirrorGranularityLo || granularity > mirrorGranularityHi):

@@ -3,7 +3,6 @@ package sim
 import (
 	"slices"
 	"strings"
-	"syscall"
 
 	"fleece/qmp"
 )
@@ -208,26 +207,6 @@ func (m *Machine) openPass(n *node, option string, drv func() driver) *qmp.Reply
 	n.drv = drv()
 	m.insert(n)
 	return nil
-}
-
-func (m *Machine) openDebug(n *node) *qmp.ReplyError {
-	d := &debugDriver{passDriver: passDriver{n}}
-	for _, r := range n.options.Get("inject-error").Items() {
-		errno, ok := r.Get("errno").Int64()
-		if !ok {
-			errno = int64(syscall.EIO)
-		}
-		sector, ok := r.Get("sector").Int64()
-		if !ok {
-			sector = -1
-		}
-		kind := r.Get("iotype").S()
-		d.rules = append(d.rules, debugRule{
-			read: kind == "" || kind == "read", write: kind == "" || kind == "write",
-			once: r.Get("once").IsTrue(), errno: syscall.Errno(errno), sector: sector,
-		})
-	}
-	return m.openPass(n, "image", func() driver { return d })
 }
 
 func (m *Machine) openQcow2(n *node) *qmp.ReplyError {

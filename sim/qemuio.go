@@ -78,8 +78,7 @@ func (m *Machine) qemuIONode(name, command string) string {
 		return "Error: Cannot find device='' nor node-name='" + name + "'\r\n"
 	}
 	u := &user{label: "an unnamed block device", shared: permAll}
-	d := m.drain(n)
-	d.end()
+	m.pairs(n, 1)
 	e := n.use("root", u)
 	if err := n.conflictBelow(); err != nil {
 		e.drop()
@@ -92,8 +91,7 @@ func (m *Machine) qemuIONode(name, command string) string {
 		m.qemuIO(n, command)
 	}
 	e.drop()
-	d = m.drain(n)
-	d.end()
+	m.pairs(n, 1)
 	return result
 }
 

@@ -26,6 +26,7 @@ func (m *Machine) blockStream(a qmp.Value) *qmp.ReplyError {
 		return qmp.Generic("Could not create node: " + err.Desc)
 	}
 	filter.jobPerms = copyOnReadPerms
+	m.pairs(filter, 1)
 	j, err := m.newBlockJob(o, "stream")
 	if err != nil {
 		m.removeFilter(filter)

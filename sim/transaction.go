@@ -69,6 +69,10 @@ func (t *transaction) prepare(kind string, data qmp.Value) *qmp.ReplyError {
 		return t.m.prepareSnapshot(a, data)
 	case "blockdev-snapshot-sync":
 		return t.m.prepareSnapshotSync(a, data)
+	case "drive-backup":
+		if _, err := t.m.lookup(data.Get("device").S()); err != nil {
+			return err
+		}
 	case "abort":
 		return qmp.Generic("Transaction aborted using Abort action")
 	}
