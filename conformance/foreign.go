@@ -20,6 +20,15 @@ const foreignSpeed = 1
 // StartForeignBackup starts a backup of a disk on the harness's own monitor, which
 // stalls after its first MiB. The image is a file of the run.
 func (d *Domain) StartForeignBackup(target string) *ForeignJob {
+	return d.startForeign("blockdev-backup", target)
+}
+
+// StartForeignMirror does the same with a mirror.
+func (d *Domain) StartForeignMirror(target string) *ForeignJob {
+	return d.startForeign("blockdev-mirror", target)
+}
+
+func (d *Domain) startForeign(command, target string) *ForeignJob {
 	k := d.disk(target)
 	path := d.t.Path("foreign-" + target)
 	d.t.must(d.t.createImage(path, k.Size, backupClusterMin), "make the image of a foreign job")
@@ -31,7 +40,7 @@ func (d *Domain) StartForeignBackup(target string) *ForeignJob {
 			qmp.M("node-name", qmp.Str(j.nodes[1])), qmp.M("filename", qmp.Str(path)))})
 		d.t.query(m, qmp.Command{Name: "blockdev-add", Args: qmp.Dict(qmp.M("driver", qmp.Str("qcow2")),
 			qmp.M("node-name", qmp.Str(j.nodes[0])), qmp.M("file", qmp.Str(j.nodes[1])), qmp.M("backing", qmp.Null()))})
-		d.t.query(m, qmp.Command{Name: "blockdev-backup", Args: qmp.Dict(qmp.M("job-id", qmp.Str(j.id)),
+		d.t.query(m, qmp.Command{Name: command, Args: qmp.Dict(qmp.M("job-id", qmp.Str(j.id)),
 			qmp.M("device", qmp.Str(source)), qmp.M("target", qmp.Str(j.nodes[0])), qmp.M("sync", qmp.Str("full")),
 			qmp.M("speed", qmp.Int(foreignSpeed)))})
 	})

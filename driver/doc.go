@@ -97,6 +97,8 @@ var (
 	_ virt.JobInfoGetter            = (*Driver)(nil)
 	_ virt.JobStatsGetter           = (*Driver)(nil)
 	_ virt.JobAborter               = (*Driver)(nil)
+	_ virt.JobFlagsAborter          = (*Driver)(nil)
+	_ virt.BlockJobAborter          = (*Driver)(nil)
 	_ virt.CheckpointCreator        = (*Driver)(nil)
 	_ virt.CheckpointDeleter        = (*Driver)(nil)
 	_ virt.CheckpointXMLDescriber   = (*Driver)(nil)

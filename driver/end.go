@@ -74,35 +74,3 @@ func (d *domain) release(b *backup, abort bool) (int, error) {
 	}
 	return -1, virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "%s", b.st.Error)
 }
-
-// DomainAbortJob ends the current backup as BackupEnd(0, ABORT) does (contract row
-// 17). During the preparation in Begin the wish is remembered, and Begin fails with
-// 78 (§8.27).
-func (drv *Driver) DomainAbortJob(id virt.DomainID) error {
-	const api = "virDomainAbortJob"
-	d, err := drv.find(id)
-	if err != nil {
-		return err
-	}
-	defer d.mu.Unlock()
-	if d.run == nil {
-		return errInactive()
-	}
-	b := d.backup
-	switch {
-	case !d.jobs.async:
-		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "no job is active on the domain")
-	case !b.visible():
-		d.jobs.asyncAbort = true
-		return nil
-	}
-	if err := d.abort(b, api); err != nil {
-		return err
-	}
-	if d.backup == b {
-		if _, err := d.release(b, true); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -15,7 +15,10 @@ func All() []conformance.Spec {
 	var all []conformance.Spec
 	for _, part := range [][]conformance.Spec{
 		allBeginSpecs(),
-		checkpointSpecs(), checkpointCallSpecs(), pushSpecs(), pushNetworkSpecs(), pullSpecs(), metamorphicSpecs(), incrementalSpecs(), endSpecs(), endTableSpecs(), jobSpecs(), statsSpecs(), eventSpecs(), surfaceSpecs(), recoverySpecs(), scaleSpecs(),
+		checkpointSpecs(), checkpointCallSpecs(),
+		pushSpecs(), pushNetworkSpecs(), pullSpecs(), metamorphicSpecs(), incrementalSpecs(),
+		endSpecs(), endTableSpecs(), jobSpecs(), abortSpecs(), statsSpecs(), eventSpecs(),
+		surfaceSpecs(), recoverySpecs(), scaleSpecs(),
 	} {
 		all = append(all, part...)
 	}
