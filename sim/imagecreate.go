@@ -83,12 +83,26 @@ func (img *image) resize(size int64) error {
 			return err
 		}
 	}
-	if size < img.size {
+	isSmaller := size < img.size
+	if isSmaller {
 		img.cutOff(size)
 		img.refTableStep = 0 // qcow2_shrink_reftable writes the table ({08})
 	}
 	img.size, img.headerDirty = size, true
-	return img.flush()
+	if err := img.flush(); err != nil || !isSmaller {
+		return err
+	}
+	return img.cutTail()
+}
+
+// cutTail gives what is free at the end of the file back.
+func (img *image) cutTail() error {
+	end := img.used.runs[len(img.used.runs)-1].hi << img.bits
+	if end >= img.file.length() {
+		return nil
+	}
+	img.end = end
+	return img.file.drv.truncate(end)
 }
 
 func (img *image) growL1(entries int64) error {
