@@ -145,11 +145,16 @@ func (m *Machine) bitmapClear(a *action, data qmp.Value) *qmp.ReplyError {
 // bitmap the real binary crashes (§11, {90}, {91}).
 func (m *Machine) bitmapEnable(a *action, data qmp.Value) *qmp.ReplyError {
 	_, b, err := m.findBitmap(data.Get("node").S(), data.Get("name").S())
+	loses := m.opts.Version.LosesFailedEnable
 	if err != nil {
-		a.abort = func() { _ = m.die(err.Desc) }
+		if loses {
+			a.abort = func() { _ = m.die(err.Desc) }
+		}
 		return err
 	}
-	a.abort = func() { b.disabled = true }
+	if loses || b.disabled && b.check(checkAllowRO) == nil {
+		a.abort = func() { b.disabled = true }
+	}
 	if err := b.check(checkAllowRO); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (m *Machine) addDevice(s deviceSpec, model deviceModel) *qmp.ReplyError {
 
 func (d *device) plug(n *node, s deviceSpec, model deviceModel) *qmp.ReplyError {
 	d.user = &user{
-		label: "block device '" + d.qdev() + "'", graphName: d.qdev(),
+		label: "block device '" + d.qdev() + "'", graphName: d.qdev(), isDevice: true,
 		perm: permRead | permWrite, shared: permReadShare | permResize,
 	}
 	if s.shared {

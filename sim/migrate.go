@@ -184,8 +184,7 @@ func (m *Machine) inactivateAll() bool {
 	for _, n := range m.nodes {
 		for _, e := range n.parents {
 			// The backends of jobs and writable exports keep their permission.
-			isDevice := e.user != nil && strings.HasPrefix(e.user.label, "block device")
-			if perm, _ := e.perms(); e.user != nil && !isDevice && perm&permWrite != 0 || e.role == "target" && e.parent != nil {
+			if perm, _ := e.perms(); e.user != nil && !e.user.isDevice && perm&permWrite != 0 || e.role == "target" && e.parent != nil {
 				return false
 			}
 		}

@@ -37,6 +37,11 @@ func (mon *Monitor) Close() {
 func (mon *Monitor) Handle(message qmp.Value) {
 	m := mon.m
 	m.mu.Lock()
+	if mon.oob && message.Get("exec-oob").Present() {
+		mon.execute(message) // beside whatever runs: a machine that hangs answers it too
+		m.mu.Unlock()
+		return
+	}
 	for m.executing {
 		m.commands.Wait()
 	}

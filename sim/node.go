@@ -83,6 +83,7 @@ type user struct {
 	label        string // as a permission conflict shows it
 	graphName    string
 	job          *job
+	isDevice     bool // it lets its permissions go when the image is handed over
 	perm, shared permSet
 }
 

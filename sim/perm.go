@@ -46,6 +46,9 @@ func (p permSet) graphNames() qmp.Value {
 // perms is what the edge's parent needs of the child, and what it lets others do.
 func (e *edge) perms() (perm, shared permSet) {
 	if e.user != nil {
+		if e.user.isDevice && e.child.inactive {
+			return 0, permAll
+		}
 		return e.user.perm, e.user.shared
 	}
 	n := e.parent

@@ -50,6 +50,7 @@ type bench struct {
 	p      rt.Process
 	m      *Machine
 	mon    *Monitor
+	opts   Options
 	reply  qmp.Value
 	events []string
 }
@@ -64,18 +65,22 @@ func inWorld(t tester, size int64, chooser simrt.Chooser, f func(b *bench)) {
 		t.Fatal(errSchema)
 	}
 	r := simrt.Run(simrt.Options{Chooser: chooser, KeepLog: chooser == nil}, func(w *simrt.World) {
-		b := &bench{t: t, w: w, k: memhost.New(w.Kernel(), memhost.Options{})}
-		if err := b.k.MkdirAll(dir); err != nil {
-			t.Error(err)
-			return
-		}
-		b.must(CreateImage(b.host(), dir+"/disk.qcow2", size, 0, 3))
-		b.boot()
-		f(b)
+		newBench(t, w, size, Options{Schema: testSchema}, f)
 	})
 	if r.Failure != nil {
 		t.Fatalf("%s: %s\n%s", r.Failure.Kind, r.Failure.Detail, r.Failure.Stack)
 	}
+}
+
+func newBench(t tester, w *simrt.World, size int64, opts Options, f func(b *bench)) {
+	b := &bench{t: t, w: w, k: memhost.New(w.Kernel(), memhost.Options{}), opts: opts}
+	if err := b.k.MkdirAll(dir); err != nil {
+		t.Error(err)
+		return
+	}
+	b.must(CreateImage(b.host(), dir+"/disk.qcow2", size, 0, 3))
+	b.boot()
+	f(b)
 }
 
 func (b *bench) host() host.Host { return b.k.View(b.w.Spec()) }
@@ -97,7 +102,7 @@ func (b *bench) boot() {
 				parse(`{"driver":"qcow2","file":"ds","node-name":"d","discard":"unmap"}`),
 			},
 			Devices: []machine.Device{{Driver: "virtio-blk-pci", ID: "disk", Drive: "d"}},
-		}, Options{Schema: testSchema})
+		}, b.opts)
 		b.must(err)
 		b.mon = b.m.AddMonitor(b.receive)
 	})

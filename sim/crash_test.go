@@ -1,0 +1,128 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+
+	"fleece/qmp"
+	"fleece/rt/simrt"
+)
+
+// onMachine runs f on a machine of these options with a disk of 16 MiB.
+func onMachine(t *testing.T, opts Options, f func(b *bench)) {
+	t.Helper()
+	if errSchema != nil {
+		t.Fatal(errSchema)
+	}
+	opts.Schema = testSchema
+	r := simrt.Run(simrt.Options{KeepLog: true}, func(w *simrt.World) { newBench(t, w, 16<<20, opts, f) })
+	if r.Failure != nil {
+		t.Fatalf("%s: %s\n%s", r.Failure.Kind, r.Failure.Detail, r.Failure.Stack)
+	}
+}
+
+// line sends "name {arguments}"; a machine that dies answers nothing.
+func (b *bench) line(text string) {
+	name, args, _ := strings.Cut(text, " ")
+	cmd := qmp.Command{Name: name}
+	if args != "" {
+		cmd.Args = parse(args)
+	}
+	b.send(cmd)
+}
+
+func (b *bench) send(cmd qmp.Command) {
+	b.reply = qmp.Value{}
+	_ = b.p.Call("client", func() { b.mon.Handle(cmd.Message(qmp.Value{})) })
+}
+
+// killers are what the real binary does not survive (§11), with what a machine says that
+// only answers.
+var killers = []struct{ name, before, command, want string }{
+	{"enable of no bitmap in a transaction", "", `transaction {"actions": [{"type": "block-dirty-bitmap-enable", "data": {"node": "d", "name": "x"}}]}`,
+		"Dirty bitmap 'x' not found"},
+	{"enable in a grouped transaction", `block-dirty-bitmap-add {"node": "d", "name": "x"}`,
+		`transaction {"properties": {"completion-mode": "grouped"}, "actions": [{"type": "block-dirty-bitmap-enable", "data": {"node": "d", "name": "x"}}]}`,
+		"Action 'block-dirty-bitmap-enable' does not support Transaction property completion-mode = grouped"},
+	{"merge of nothing", `block-dirty-bitmap-add {"node": "d", "name": "x"}`,
+		`block-dirty-bitmap-merge {"node": "d", "target": "x", "bitmaps": []}`, "Invalid parameter 'bitmaps'"},
+	{"reopen of nothing", "", `blockdev-reopen {"options": []}`, "Invalid parameter 'options'"},
+	{"negative size", "", `blockdev-add {"driver": "null-co", "node-name": "n", "size": -1}`, "Invalid size"},
+	{"resize after a migration", `migrate {"uri": "exec:cat"}`, `block_resize {"node-name": "d", "size": 1048576}`,
+		"The image belongs to the destination of a migration"},
+}
+
+func TestCrash_IsAnErrorOrADeathAsTheSwitchSays(t *testing.T) {
+	for _, k := range killers {
+		t.Run(k.name, func(t *testing.T) {
+			for _, crash := range []Crash{CrashAnswers, CrashDies} {
+				onMachine(t, Options{Crash: crash}, func(b *bench) {
+					if k.before != "" {
+						b.line(k.before)
+						b.w.Spec().Sleep(rateSlice)
+					}
+					b.line(k.command)
+					got := b.reply.Get("error").Get("desc").S()
+					if crash == CrashAnswers && (got != k.want || !b.p.Alive()) {
+						t.Errorf("answered %q, want %q", got, k.want)
+					}
+					if crash == CrashDies && b.p.Alive() {
+						t.Errorf("the machine is alive and answered %q", got)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestVersion_IsOfTheMachine(t *testing.T) {
+	v := Version72()
+	v.Major, v.Minor, v.HasSinglestep, v.LosesFailedEnable = 9, 0, false, false
+	onMachine(t, Options{Version: v}, func(b *bench) {
+		b.line("query-version")
+		if n, _ := b.reply.Get("return").Get("qemu").Get("major").Int64(); n != 9 {
+			t.Errorf("version %v", b.reply)
+		}
+		b.line("query-status")
+		if b.reply.Get("return").Get("singlestep").Present() {
+			t.Errorf("status %v", b.reply)
+		}
+		b.line(`block-dirty-bitmap-add {"node": "d", "name": "x"}`)
+		b.line(`transaction {"actions": [{"type": "block-dirty-bitmap-enable", "data": {"node": "d", "name": "x"}}, {"type": "abort", "data": {}}]}`)
+		b.line("query-named-block-nodes")
+		if text := b.reply.String(); !strings.Contains(text, `"recording": true`) {
+			t.Errorf("a bitmap that was enabled is not: %s", text)
+		}
+	})
+}
+
+var humanLines = []struct{ line, want string }{
+	{"info status", "VM status: running\r\n"},
+	{"info version", "7.2.22Debian 1:7.2+dfsg-7+deb12u18+b3\r\n"},
+	{"info name", ""},
+	{"info uuid", "00000000-0000-0000-0000-000000000000\r\n"},
+	{"info kvm", "kvm support: enabled\r\n"},
+	{"info block-jobs", "No active jobs\r\n"},
+	{"info nosuch", "unknown command: 'info nosuch'\r\n"},
+	{"foo bar", "unknown command: 'foo'\r\n"},
+	{"qemu-io", "qemu-io: block device name expected\r\nTry \"help qemu-io\" for more information\r\n"},
+	{"qemu-io -d nosuch \"read 0 512\"", "Error: Device 'nosuch' not found\r\n"},
+	{"qemu-io nosuch \"read 0 512\"", "Error: Cannot find device='' nor node-name='nosuch'\r\n"},
+	{"qemu-io -d disk/virtio-backend write 0 512", "qemu-io: extraneous characters at the end of line\r\nTry \"help qemu-io\" for more information\r\n"},
+	{"drive_del x", "Device 'x' not found\r\n"},
+	{"stop", ""},
+	{"info status", "VM status: paused\r\n"},
+	{"system_reset", ""},
+	{"info status", "VM status: paused (prelaunch)\r\n"},
+}
+
+func TestHumanMonitor_SaysWhatTheRealOneSays(t *testing.T) {
+	onMachine(t, Options{}, func(b *bench) {
+		for _, h := range humanLines {
+			b.send(qmp.Command{Name: "human-monitor-command", Args: qmp.Dict(qmp.M("command-line", qmp.Str(h.line)))})
+			if got := b.reply.Get("return").S(); got != h.want {
+				t.Errorf("%s: %q, want %q", h.line, got, h.want)
+			}
+		}
+	})
+}
