@@ -93,7 +93,7 @@ func (d *domain) cancelDisk(path string, pivot bool, api string) (*disk, error) 
 	k := d.copying(name)
 	switch {
 	case k == nil:
-		return nil, virt.Errorf(virt.ERR_INVALID_ARG, virt.FROM_QEMU, "disk %s does not have an active block job", name)
+		return nil, errNoJobOn(name)
 	case k.cancelling:
 		return nil, virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU,
 			"block job on disk '%s' is still being ended", name)
@@ -104,8 +104,15 @@ func (d *domain) cancelDisk(path string, pivot bool, api string) (*disk, error) 
 		return nil, err
 	}
 	_, err = d.exec(r, qmp.BlockJobCancel{Device: k.Job, Force: qmp.True})
+	if refused(err) { // it has ended, and the event is on its way
+		return nil, errNoJobOn(name)
+	}
 	k.cancelling = err == nil
 	return k, err
+}
+
+func errNoJobOn(target string) error {
+	return virt.Errorf(virt.ERR_INVALID_ARG, virt.FROM_QEMU, "disk %s does not have an active block job", target)
 }
 
 // diskTarget finds a disk by its target or the path of its active image.

@@ -22,6 +22,12 @@ func abortSpecs() []conformance.Spec {
 			Body:         abortOfOneDisk,
 		},
 		{
+			ID:           "job.abort-of-a-disk-that-ends",
+			Title:        "BlockJobAbort while a push comes to its end cancels it, or says that there is no job and leaves a backup that is right",
+			Requirements: []string{"PSH-03", "PSH-01", "JOB-09", "I12"},
+			Body:         abortOfADiskThatEnds,
+		},
+		{
 			ID:           "job.abort-of-a-pull",
 			Title:        "BlockJobAbort on the disk of a pull takes its exports away; End then gives 1 and leaves nothing",
 			Requirements: []string{"E187", "E188", "END-09"},
@@ -112,6 +118,30 @@ func abortWaits(t *conformance.T, d *conformance.Domain) {
 	t.AwaitJobCompleted(2)
 	_, err := d.BackupEnd(b.ID, 0)
 	t.ExpectError(err, virt.ERR_OPERATION_FAILED, "Operation canceled")
+}
+
+func abortOfADiskThatEnds(t *conformance.T) {
+	d := oneDisk(t)
+	b := d.Begin(conformance.BackupSpec{})
+	t.Pause(200)
+	err := d.BlockJobAbort(virt.XML("vda"), 0)
+	e := t.AwaitJobCompleted(1)
+	t.Join()
+	if err != nil {
+		t.ExpectError(err, virt.ERR_INVALID_ARG, "disk vda does not have an active block job")
+		t.Expect(e.Success()).To(BeTrue(), "nothing was cancelled")
+		t.Expect(cancelledDisks(t)).To(BeEmpty())
+		b.EndsWith(1)
+		b.ExpectImages()
+		return
+	}
+	t.Expect(e.Success()).To(BeFalse())
+	t.Expect(cancelledDisks(t)).To(ConsistOf("vda"))
+	b.Forget()
+	t.ExpectFiles(false, b.Paths()...)
+	_, err = d.BackupEnd(b.ID, 0)
+	t.ExpectError(err, virt.ERR_OPERATION_FAILED, "Operation canceled")
+	t.ExpectNothingLeft(d)
 }
 
 // cancelledDisks are the disks of which an event said that they were cancelled.
