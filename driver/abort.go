@@ -54,7 +54,7 @@ func (drv *Driver) abortJob(id virt.DomainID, flags virt.DomainAbortJobFlags, ap
 }
 
 // DomainBlockJobAbort cancels the job of one disk of a backup, and with it the
-// backup, which then waits for BackupEnd (§5.8). Without ASYNC it
+// backup, which then waits for BackupEnd (§5.8, contract row 33). Without ASYNC it
 // returns when that disk is dealt with.
 func (drv *Driver) DomainBlockJobAbort(id virt.DomainID, path string, flags virt.DomainBlockJobAbortFlags) error {
 	const api, known = "virDomainBlockJobAbort", virt.DOMAIN_BLOCK_JOB_ABORT_ASYNC | virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT
