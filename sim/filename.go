@@ -12,6 +12,8 @@ func (n *node) filename() string {
 	switch n.kind {
 	case "copy-before-write", "mirror_top", "commit_top":
 		return n.filtered().filename() // their drivers copy it, a json: one too
+	case "snapshot-access":
+		return n.child("file").filename()
 	}
 	if name := n.exactFilename(); name != "" {
 		return name
@@ -26,6 +28,8 @@ func (n *node) exactFilename() string {
 		return n.path
 	case "copy-before-write", "mirror_top", "commit_top":
 		return n.filtered().exactFilename()
+	case "snapshot-access":
+		return n.child("file").exactFilename()
 	}
 	if n.implicit {
 		return n.filtered().exactFilename()

@@ -107,6 +107,8 @@ func (m *Machine) openDriver(n *node) *qmp.ReplyError {
 		return m.openQcow2(n)
 	case "raw":
 		return m.openRaw(n)
+	case "snapshot-access":
+		return m.openAccess(n)
 	case "copy-on-read":
 		n.jobPerms = copyOnReadPerms
 		return m.openPass(n, "file", func() driver { return &passDriver{n} })

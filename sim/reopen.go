@@ -140,11 +140,19 @@ func reopenAll(queue []*reopening) *qmp.ReplyError {
 	return nil
 }
 
+// canReopen reports whether the driver has bdrv_reopen_prepare.
+func (n *node) canReopen() bool {
+	switch n.kind {
+	case "copy-before-write", "mirror_top", "commit_top", "copy-on-read", "snapshot-access":
+		return false
+	}
+	return true
+}
+
 // prepare checks in the order of bdrv_reopen_prepare.
 func (r *reopening) prepare() *qmp.ReplyError {
 	n := r.n
-	switch n.kind {
-	case "copy-before-write", "mirror_top", "commit_top", "copy-on-read":
+	if !n.canReopen() {
 		return qmp.Generic("Block format '" + n.kind + "' used by node '" + n.name + "' does not support reopening files")
 	}
 	if r.options.Get("driver").S() != n.kind {

@@ -52,7 +52,11 @@ func (m *Machine) stack(a *action, base, overlay *node) {
 			e.moveTo(base)
 		}
 	}
-	a.commit = func() { base.makeReadOnly() }
+	a.commit = func() {
+		if base.canReopen() {
+			base.makeReadOnly()
+		}
+	}
 }
 
 // prepareSnapshotSync creates the overlay's file first; a rollback leaves it (§2.6).
@@ -108,6 +112,9 @@ func overlayOptions(name, path string) qmp.Value {
 		qmp.M("file", qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(path)))))
 }
 
+// formatNameMax is how much QEMU keeps of a backing format's name, in bytes.
+const formatNameMax = 15
+
 // createOverlay makes the image of an overlay.
 func (m *Machine) createOverlay(base *node, path string) *qmp.ReplyError {
 	if base.filename() == path {
@@ -122,7 +129,7 @@ func (m *Machine) createOverlay(base *node, path string) *qmp.ReplyError {
 	}
 	err = m.createIn(file, imageOptions{
 		size: base.length(), clusterSize: 64 << 10, version: 3,
-		backingFile: base.filename(), backingFormat: base.kind,
+		backingFile: base.filename(), backingFormat: base.kind[:min(len(base.kind), formatNameMax)],
 	})
 	_ = m.closeNode(file)
 	return err
