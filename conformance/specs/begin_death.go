@@ -18,6 +18,12 @@ func beginDeathSpecs() []conformance.Spec {
 			Body:         theDomainMayDie,
 		},
 		{
+			ID:           "begin.the-domain-dies-behind-the-lock",
+			Title:        "a domain that dies while Begin waits for another call leaves a Begin that failed and nothing else, or a cancelled backup",
+			Requirements: []string{"BEG-19", "I12", "E170", "E171"},
+			Body:         theDomainMayDieBehindTheLock,
+		},
+		{
 			ID:           "begin.the-monitor-is-lost",
 			Title:        "a Begin whose QEMU goes away says how: while it formats, before a command, or instead of the reply",
 			Requirements: []string{"BEG-19", "I12", "E149", "E169"},
@@ -87,6 +93,33 @@ func theDomainMayDie(t *conformance.T) {
 	d.Crash()
 	t.Join()
 	d.AwaitStopped()
+	expectDeath(t, d, b, err)
+}
+
+func theDomainMayDieBehindTheLock(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda"), conformance.SmallDisk("vdb")}})
+	d.Scribble("vda", 3)
+	spec := conformance.BackupSpec{Checkpoint: "c0", Disks: images(t, "image", "vda", "vdb")}
+	var b *conformance.Backup
+	var err error
+	t.HoldPushes()
+	gate := t.GateCommand("stop")
+	t.Go("caller", func() { b, err = d.TryBegin(spec) })
+	t.Pause(300)
+	// Whoever takes the lock between two commands of Begin keeps it until the
+	// domain is dead.
+	t.Go("suspender", func() { t.Expect(d.Suspend()).NotTo(Succeed()) })
+	gate.AwaitArrived()
+	t.Pause(100)
+	d.Crash()
+	gate.Open()
+	t.Join()
+	d.AwaitStopped()
+	expectDeath(t, d, b, err)
+}
+
+// expectDeath is what may come of a Begin during which the domain died.
+func expectDeath(t *conformance.T, d *conformance.Domain, b *conformance.Backup, err error) {
 	if err == nil {
 		e := t.AwaitJobCompleted(1)
 		if e.Success() { // the copying was over before
