@@ -73,7 +73,7 @@ func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
 	}
 	if name, ok := options.Get("node-name").Text(); ok {
 		if err := m.checkName(name); err != nil {
-			return nil, err
+			return nil, m.badName(n, err)
 		}
 		n.name = name
 	} else {
@@ -89,6 +89,25 @@ func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
 	}
 	n.owned = root
 	return n, nil
+}
+
+// badName is the error of a node whose name is refused. The storage below a format or
+// filter is opened before that, so that its error comes first.
+func (m *Machine) badName(n *node, err *qmp.ReplyError) *qmp.ReplyError {
+	ref := n.options.Get("file")
+	if name, ok := ref.Text(); ok {
+		if _, missing := m.lookup(name); missing != nil {
+			return missing
+		}
+	}
+	if ref.Kind() == qmp.KindDict {
+		c, failed := m.open(ref, false)
+		if failed != nil {
+			return failed
+		}
+		_ = m.closeNode(c)
+	}
+	return err
 }
 
 // undoOpen takes a half-open node apart without writing anything.

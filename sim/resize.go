@@ -30,6 +30,9 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if n.inactive {
 		return m.die("The image belongs to the destination of a migration") // an assertion of the real binary
 	}
+	if n.readOnly {
+		return qmp.Generic("Image is read-only")
+	}
 	if _, fixed := n.drv.(*nullDriver); fixed {
 		return qmp.Generic("Image format driver does not support resize")
 	}

@@ -22,7 +22,7 @@ func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
 	switch {
 	case err != nil:
 		return err
-	case len(overlay.parents) > 0:
+	case overlay.isRead():
 		return qmp.Generic("The overlay is already in use")
 	case overlay.isFilter():
 		return qmp.Generic("Filters cannot be used as overlays")
@@ -31,12 +31,21 @@ func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
 	case overlay.image() == nil:
 		return qmp.Generic("The overlay does not support backing images")
 	}
-	m.stack(a, base, overlay)
-	return nil
+	return m.stack(a, base, overlay)
+}
+
+// isRead reports whether a parent relies on what the node shows; one that only writes, a
+// mirror, does not mind a backing file.
+func (n *node) isRead() bool {
+	perm, _ := n.cumulative()
+	return perm&permRead != 0
 }
 
 // stack inserts the overlay; abort takes it out again.
-func (m *Machine) stack(a *action, base, overlay *node) {
+func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
+	if base.reaches(overlay) {
+		return qmp.Generic("Making '" + base.name + "' a backing child of '" + overlay.name + "' would create a cycle")
+	}
 	var moved []*edge
 	for _, e := range slices.Clone(base.parents) {
 		if e.parent != nil && overlay.reaches(e.parent) {
@@ -46,17 +55,23 @@ func (m *Machine) stack(a *action, base, overlay *node) {
 		moved = append(moved, e)
 	}
 	backing := overlay.attach("backing", base)
-	a.abort = func() {
+	undo := func() {
 		_ = backing.detach()
 		for _, e := range moved {
 			e.moveTo(base)
 		}
 	}
+	if err := overlay.conflictBelow(); err != nil {
+		undo()
+		return err
+	}
+	a.abort = undo
 	a.commit = func() {
 		if base.canReopen() {
 			base.makeReadOnly()
 		}
 	}
+	return nil
 }
 
 // prepareSnapshotSync creates the overlay's file first; a rollback leaves it (§2.6).
@@ -97,7 +112,10 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 		return err
 	}
 	overlay.owned = false
-	m.stack(a, base, overlay)
+	if err := m.stack(a, base, overlay); err != nil {
+		_ = m.closeNode(overlay)
+		return err
+	}
 	undo := a.abort
 	a.abort = func() {
 		undo()
