@@ -60,6 +60,7 @@ type image struct {
 	refBlocks    []int64 // host clusters; 0 for a block that is not there
 	refTableStep int     // refBlocks[:refTableStep] are in the file's table
 	used         runSet  // host clusters
+	freeFrom     int64   // where to look for free ones
 	refDirty     run     // host clusters whose refcount may differ from the file
 	end          int64   // first byte beyond everything allocated
 

@@ -4,9 +4,10 @@ import "slices"
 
 // reserve finds n free contiguous host clusters for that many bytes; the file grows
 // to the sector in which they end. used says that the clusters lie where the file
-// may hold old content.
+// may hold old content. The search begins where the last one ended, or at the first
+// cluster freed since (alloc_clusters_noref): a gap that was too small is left behind.
 func (img *image) reserve(n, bytes int64) (at int64, used bool) {
-	at = img.used.nextGap(0)
+	at = img.used.nextGap(img.freeFrom)
 	for {
 		r, ok := img.used.next(at)
 		if !ok || r.lo-at >= n {
@@ -14,6 +15,7 @@ func (img *image) reserve(n, bytes int64) (at int64, used bool) {
 		}
 		at = r.hi
 	}
+	img.freeFrom = at + n
 	used = at<<img.bits < img.file.length()
 	img.used.add(at, at+n)
 	img.end = max(img.end, at<<img.bits+(bytes+sectorSize-1)&^(sectorSize-1))
@@ -42,6 +44,7 @@ func (img *image) allocBytes(bytes int64) (int64, error) {
 }
 
 func (img *image) freeClusters(at, n int64) {
+	img.freeFrom = min(img.freeFrom, at)
 	img.used.remove(at, at+n)
 	img.touchRefs(at, at+n)
 }

@@ -40,7 +40,7 @@ func (m *Machine) qemuIODevice(name, command string) string {
 	}
 	if writesTo(command) && d.user.perm&permWrite == 0 {
 		d.user.perm |= permWrite
-		err := d.root.child.mayWrite()
+		err := d.root.child.conflictBelow()
 		d.user.perm &^= permWrite
 		if err != nil {
 			return err.Desc + "\r\n"
@@ -50,14 +50,6 @@ func (m *Machine) qemuIODevice(name, command string) string {
 	m.qemuIO(d.root.child, command)
 	m.endGuestIO()
 	return ""
-}
-
-// mayWrite tells why a backend of the node cannot get the permission to write.
-func (n *node) mayWrite() *qmp.ReplyError {
-	if n.readOnly {
-		return qmp.Generic("Block node is read-only")
-	}
-	return n.conflictBelow()
 }
 
 // backend finds a device by the path of its block backend (§10).
@@ -101,7 +93,7 @@ func (u *user) mayRun(n *node, command string) *qmp.ReplyError {
 		return nil
 	}
 	u.perm = permWrite
-	return n.mayWrite()
+	return n.conflictBelow()
 }
 
 // ioRequest is a parsed qemu-io command.
