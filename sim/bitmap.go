@@ -146,6 +146,16 @@ func (l *bitmapList) release(b *bitmap) {
 }
 
 // dirty marks a write in every bitmap that records.
+// frozen reports whether a bitmap is read-only, which keeps the node from changing.
+func (l *bitmapList) frozen() bool {
+	for _, b := range l.list {
+		if b.readonly {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *bitmapList) dirty(off, n int64) {
 	for _, b := range l.list {
 		if b.disabled {

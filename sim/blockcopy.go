@@ -126,7 +126,7 @@ func (c *blockCopy) complete(k chunk) (isRead bool, err error) {
 	return isRead, err
 }
 
-// copyRange reads the chunk and writes data and zeroes by cluster (§5.4).
+// copyRange reads the chunk and writes it (§5.4).
 func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
 	end := min(k.hi, c.length)
 	if k.zeroes {
@@ -136,45 +136,9 @@ func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
 		return true, err
 	}
 	segs := c.m.chunks.segs
-	if c.target.yields() {
-		segs = cloneSegments(segs)
-	}
-	for at := k.lo; at < end; {
-		stop, data := c.stretch(segs, at, end)
-		if data {
-			c.parts = cut(c.parts[:0], segs, at, stop-at, 0)
-			err = c.target.writeSegments(at, stop-at, c.parts)
-		} else {
-			err = c.target.zero(at, stop-at)
-		}
-		if err != nil {
-			return false, err
-		}
-		at = stop
-		for len(segs) > 0 && segs[0].off+int64(len(segs[0].data)) <= at {
-			segs = segs[1:]
-		}
-	}
-	return false, nil
-}
-
-// stretch finds how far clusters from at on are alike: with data or without.
-func (c *blockCopy) stretch(segs []segment, at, end int64) (stop int64, data bool) {
-	mask := c.cluster - 1
-	if len(segs) == 0 {
-		return end, false
-	}
-	if first := max(segs[0].off, at) &^ mask; first > at {
-		return min(first, end), false
-	}
-	stop = at
-	for _, s := range segs {
-		if max(s.off, at)&^mask > stop {
-			break
-		}
-		stop = max(stop, (s.off+int64(len(s.data))+mask)&^mask)
-	}
-	return min(stop, end), true
+	// What is stored is written as data, be it zeroes.
+	c.parts = cut(c.parts[:0], segs, k.lo, end-k.lo, 0)
+	return false, c.target.writeSegments(k.lo, end-k.lo, c.parts)
 }
 
 // beforeWrite copies what a guest is about to overwrite. Locks are let go while

@@ -168,6 +168,9 @@ func (m *Machine) exportReady(x *export, n *node, a qmp.Value, writable bool) *q
 			return qmp.Generic("NBD server already has export named '" + x.name + "'")
 		}
 	}
+	if err := n.conflictBelow(); err != nil {
+		return err // who may resize the node
+	}
 	for _, ref := range a.Get("bitmaps").Items() {
 		b, err := m.exportBitmap(n, ref, writable)
 		if err != nil {

@@ -81,7 +81,7 @@ func (d *filterDriver) info() imageInfo {
 // (§5.9). Errors carry QEMU's prefix.
 func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.ReplyError) {
 	const prefix = "Could not create node: "
-	n := &node{m: m, kind: "copy-before-write", name: name, owned: true, readOnly: source.readOnly}
+	n := &node{m: m, kind: "copy-before-write", name: name, owned: true}
 	if name == "" {
 		n.name = m.generateName()
 	} else if err := m.checkName(name); err != nil {

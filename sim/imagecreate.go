@@ -55,8 +55,10 @@ func (o *imageOptions) l1Bytes() int64 {
 // createImage writes an empty image: header, refcount table, one refcount block
 // and L1, each in its cluster, as QEMU lays them out.
 func createImage(file *node, o imageOptions) error {
-	if err := file.drv.truncate(0); err != nil {
-		return err
+	if old := min(file.length(), 3*o.clusterSize+max(o.l1Bytes(), sectorSize)); old > 0 {
+		if err := file.drv.zero(0, old); err != nil { // what was there before stays behind it
+			return err
+		}
 	}
 	img := &image{
 		file: file, memory: memoryFor(file), version: o.version, size: o.size,
@@ -71,7 +73,7 @@ func createImage(file *node, o imageOptions) error {
 	l1Clusters := max(img.clustersFor(o.l1Bytes()), 1)
 	img.used.add(0, 3+l1Clusters)
 	img.refDirty = run{0, 3 + l1Clusters}
-	img.end = img.l1Offset + max((o.l1Bytes()+511)&^511, 512)
+	img.end = max(file.length(), img.l1Offset+max((o.l1Bytes()+511)&^511, 512))
 	return img.flush()
 }
 
@@ -107,7 +109,7 @@ func (img *image) cutTail() error {
 
 func (img *image) growL1(entries int64) error {
 	oldFirst, oldN := img.l1Offset>>img.bits, max(img.clustersFor(img.l1Entries*8), 1)
-	at, err := img.allocClusters(img.clustersFor(entries * 8))
+	at, err := img.allocBytes(entries * 8)
 	if err != nil {
 		return err
 	}

@@ -175,14 +175,38 @@ func (t *l2Table) touch(lo, hi int64) {
 // to which an image records all zero clusters, as QEMU does. In a larger one without
 // a backing file, tables that would hold nothing else are not made, which reads the
 // same: a 16 TiB backup costs what is on the disk, not 32768 tables.
-const wideZeroTables = 64
+const (
+	wideZeroTables = 64
+	wideZeroBytes  = 32 << 30 // and no smaller image
+)
 
 // zero makes [off, off+n) read as zero.
 func (img *image) zero(backing *node, off, n int64) error {
+	switch {
+	case img.version == 2 && backing != nil:
+		return img.write(backing, off, n, nil)
+	case img.version == 2:
+		return img.zeroV2(off, n)
+	}
 	size := img.clusterSize()
 	for n > 0 {
 		r, length := img.guestRun(off, n)
 		part := off&(size-1) != 0 || length < size && off+length != img.size
+		if part && r.kind == mapNone && backing != nil {
+			clean, err := backing.zeroAround(off&^(size-1), off, min(off+length, (off&^(size-1))+size), min((off&^(size-1))+size, img.size))
+			if err != nil {
+				return err
+			}
+			if clean {
+				length = min(length, size-off&(size-1))
+				r.n = 1
+				if err := img.zeroRun(backing, r); err != nil {
+					return err
+				}
+				off, n = off+length, n-length
+				continue
+			}
+		}
 		switch {
 		case part && (r.kind == mapData || r.kind == mapNone && backing != nil):
 			length = min(length, size-off&(size-1))
@@ -210,13 +234,39 @@ func (img *image) zero(backing *node, off, n int64) error {
 	return nil
 }
 
+// zeroV2 drops whole clusters: version 2 has no zero clusters, and without a backing
+// file what is not there reads as zero.
+func (img *image) zeroV2(off, n int64) error {
+	size := img.clusterSize()
+	for n > 0 {
+		r, length := img.guestRun(off, n)
+		lo, whole := off&^(size-1), off&(size-1) == 0 && (length >= size || off+length == img.size)
+		if !whole {
+			length = min(length, size-off&(size-1))
+		} else if length > size {
+			length &^= size - 1
+		}
+		var err error
+		if r.kind == mapData && !whole {
+			err = img.write(nil, off, length, nil)
+		} else {
+			err = img.discard(nil, lo, min(max(length, size), img.size-lo))
+		}
+		if err != nil {
+			return err
+		}
+		off, n = off+length, n-length
+	}
+	return nil
+}
+
 func (img *image) zeroRun(backing *node, r mapRun) error {
 	switch r.kind {
 	case mapData:
 		r.kind = mapZeroAlloc
 	case mapNone:
 		r.kind, r.host = mapZero, 0
-		if backing == nil && img.size>>img.bits > wideZeroTables*img.perL2() {
+		if backing == nil && img.size > wideZeroBytes && img.size>>img.bits > wideZeroTables*img.perL2() {
 			return img.zeroWide(r)
 		}
 	default:
@@ -254,6 +304,11 @@ func (img *image) discard(backing *node, off, n int64) error {
 	lo, hi := (off+size-1)>>img.bits, (off+n)>>img.bits
 	if off+n == img.size {
 		hi = (off + n + size - 1) >> img.bits
+	}
+	for index := lo / img.perL2(); lo < hi && index*img.perL2() < hi; index++ {
+		if err := img.makeTable(index); err != nil { // QEMU makes it, needed or not
+			return err
+		}
 	}
 	for lo < hi {
 		r := img.clusters.at(lo, hi-lo)

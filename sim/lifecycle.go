@@ -94,10 +94,10 @@ func (m *Machine) reset() {
 // Jobs are dismissed whatever auto-dismiss says.
 func (m *Machine) quit(reason string) {
 	m.emit("SHUTDOWN", qmp.Dict(qmp.M("guest", qmp.Bool(false)), qmp.M("reason", qmp.Str(reason))))
+	m.deleteExports()
 	// The drained section stays open: each job runs again only in order to end.
 	m.drainBegin()
 	m.cancelAll()
-	m.deleteExports()
 	if m.nbd != nil {
 		m.nbd.end()
 		_ = m.nbd.l.Close() // the socket's file stays (seen with the real binary)

@@ -88,7 +88,7 @@ var ErrGone = errors.New("machine has quit")
 // New builds the machine that spec describes. Errors are what the real binary
 // prints before it exits.
 func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, error) {
-	m := &Machine{p: p, host: h, opts: opts, schema: opts.Schema, state: stateRunning, guestUUID: spec.UUID}
+	m := &Machine{p: p, host: h, guestName: spec.Name, guestUUID: spec.UUID, opts: opts, schema: opts.Schema, state: stateRunning}
 	if m.schema == nil {
 		s, err := qmp.LoadSchema()
 		if err != nil {

@@ -48,7 +48,7 @@ type node struct {
 	// owned is set for nodes that the monitor added; others vanish with their
 	// last parent.
 	owned    bool
-	inherits bool // opened inline by its parent: follows it when it is reopened
+	heirOf   *node // opened inline by that parent: follows it when it is reopened
 	children []*edge
 	parents  []*edge
 	bitmaps  bitmapList
@@ -198,12 +198,26 @@ func (n *node) writeSegments(off, length int64, segs []segment) error {
 	if n.threshold != 0 {
 		n.crossed(off + length)
 	}
+	if n.bitmaps.frozen() {
+		return syscall.EPERM
+	}
 	if err := n.drv.write(off, length, segs); err != nil {
 		return err
 	}
-	n.highest = max(n.highest, off+length)
-	n.bitmaps.dirty(off, length)
+	n.changed(off, length)
 	return nil
+}
+
+// changed notes that a range was written. A write beyond the end has made the node
+// larger, and its bitmaps follow.
+func (n *node) changed(off, length int64) {
+	n.highest = max(n.highest, off+length)
+	for _, b := range n.bitmaps.list {
+		if off+length > b.size {
+			b.resize(off + length)
+		}
+	}
+	n.bitmaps.dirty(off, length)
 }
 
 // write stores p.
@@ -216,11 +230,13 @@ func (n *node) zero(off, length int64) error {
 	if n.threshold != 0 {
 		n.crossed(off + length)
 	}
+	if n.bitmaps.frozen() {
+		return syscall.EPERM
+	}
 	if err := n.drv.zero(off, length); err != nil {
 		return err
 	}
-	n.highest = max(n.highest, off+length)
-	n.bitmaps.dirty(off, length)
+	n.changed(off, length)
 	return nil
 }
 
@@ -246,6 +262,9 @@ func (n *node) zeroUnmap(off, length int64) error {
 func (n *node) discard(off, length int64) error {
 	if !n.unmap {
 		return nil
+	}
+	if n.bitmaps.frozen() {
+		return syscall.EPERM
 	}
 	if err := n.drv.discard(off, length); err != nil {
 		return err

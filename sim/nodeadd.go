@@ -119,6 +119,11 @@ func (m *Machine) undoOpen(n *node) {
 }
 
 func (m *Machine) openDriver(n *node) *qmp.ReplyError {
+	if !n.options.Get("file").Present() {
+		if err := n.checkZeroes(); err != nil {
+			return err
+		}
+	}
 	switch n.kind {
 	case "file", "host_device":
 		return m.openFileNode(n)
@@ -187,8 +192,25 @@ func (m *Machine) openNull(n *node) *qmp.ReplyError {
 	return nil
 }
 
+// checkZeroes refuses options that bdrv_open_common refuses, which runs when the
+// child is open and before the driver.
+func (n *node) checkZeroes() *qmp.ReplyError {
+	if n.options.Get("detect-zeroes").S() == "unmap" && !n.unmap {
+		return qmp.Generic("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap")
+	}
+	return nil
+}
+
 // openChild attaches the child that an option names or describes.
 func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyError) {
+	c, err := m.openEdge(n, role, option)
+	if err == nil && role == "file" {
+		err = n.checkZeroes()
+	}
+	return c, err
+}
+
+func (m *Machine) openEdge(n *node, role, option string) (*node, *qmp.ReplyError) {
 	ref := n.options.Get(option)
 	if name, ok := ref.Text(); ok {
 		c, err := m.lookup(name)
@@ -212,7 +234,9 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 	if err != nil {
 		return nil, err
 	}
-	c.inherits = role == "file"
+	if role == "file" {
+		c.heirOf = n
+	}
 	e := n.attach(role, c)
 	if err := c.conflictBelow(); err != nil {
 		_ = e.detach()

@@ -40,11 +40,16 @@ func (m *Machine) queryGraph() qmp.Value {
 		}
 	}
 	for _, j := range m.jobs {
-		for k, e := range j.edges {
-			if k == 0 {
-				entry(nil, j.edges[0].user, j.id, "block-job")
-			}
-			edges = append(edges, g.edge(e, j.edges[0].user))
+		if !j.blockJob {
+			continue
+		}
+		u := &user{} // one that has ended has no edges
+		if len(j.edges) > 0 {
+			u = j.edges[0].user
+		}
+		entry(nil, u, j.id, "block-job")
+		for _, e := range j.edges {
+			edges = append(edges, g.edge(e, u))
 		}
 	}
 	for _, n := range m.nodes {

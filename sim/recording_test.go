@@ -66,7 +66,7 @@ func readRecording(t *testing.T, names ...string) (r recording) {
 // specOf reads -blockdev, -device and -S from the command line in a recording's
 // note.
 func specOf(t *testing.T, argv string) machine.Spec {
-	spec := machine.Spec{Name: "vm", Paused: strings.Contains(argv, " -S ")}
+	spec := machine.Spec{Paused: strings.Contains(argv, " -S ")}
 	for argv != "" {
 		word, rest, _ := strings.Cut(argv, " ")
 		argv = rest

@@ -13,14 +13,11 @@ func (n *node) makeReadOnly() {
 		return
 	}
 	if n.image() != nil {
-		_ = n.drv.close()
-		for _, b := range n.bitmaps.list {
-			b.readonly = b.readonly || b.persistent && !b.inconsistent
-		}
+		_ = n.freezeBitmaps()
 	}
 	n.readOnly = true
 	for _, e := range n.children {
-		if e.child.inherits {
+		if e.child.heirOf == n {
 			e.child.makeReadOnly()
 		}
 	}
@@ -30,7 +27,7 @@ func (n *node) makeReadOnly() {
 // (§3.5).
 func (n *node) makeWritable() error {
 	for _, e := range n.children {
-		if e.child.inherits {
+		if e.child.heirOf == n {
 			if err := e.child.makeWritable(); err != nil {
 				return err
 			}
@@ -49,6 +46,29 @@ func (n *node) makeWritable() error {
 		b.readonly = false
 	}
 	return n.markInUse()
+}
+
+// freezeBitmaps stores the bitmaps of a node that is to be read-only. QEMU does so
+// before it knows whether the reopening will succeed, and takes nothing back if it does
+// not: the bitmaps stay read-only, and writes fail (seen with the real binary).
+func (n *node) freezeBitmaps() error {
+	if err := n.drv.close(); err != nil {
+		return err
+	}
+	for _, b := range n.bitmaps.list {
+		b.readonly = b.readonly || b.persistent && !b.inconsistent
+	}
+	return nil
+}
+
+// hasUnstored reports whether a persistent bitmap is only in memory.
+func (n *node) hasUnstored() bool {
+	for _, b := range n.bitmaps.list {
+		if b.persistent && !b.inconsistent && !b.readonly {
+			return true
+		}
+	}
+	return false
 }
 
 // setReadOnly is what jobs do to a layer that they write to.
@@ -161,6 +181,14 @@ func (r *reopening) prepare() *qmp.ReplyError {
 	if group, ok := r.options.Get("throttle-group").Text(); ok && n.kind == "throttle" {
 		if o := n.m.object(group); o == nil || o.kind != "throttle-group" {
 			return qmp.Generic("Throttle group '" + group + "' does not exist")
+		}
+	}
+	if r.readOnly && n.readOnly && n.image() != nil && n.hasUnstored() {
+		return qmp.Generic("No write access")
+	}
+	if r.readOnly && !n.readOnly && n.image() != nil {
+		if err := n.freezeBitmaps(); err != nil {
+			return ioError("Could not store bitmaps", err)
 		}
 	}
 	backing := r.options.Get("backing")

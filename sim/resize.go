@@ -36,6 +36,9 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if _, fixed := n.drv.(*nullDriver); fixed {
 		return qmp.Generic("Image format driver does not support resize")
 	}
+	if n.readOnly {
+		return qmp.Generic("Image is read-only")
+	}
 	if err := n.drv.truncate(size); err != nil {
 		return ioError("Failed to resize", err)
 	}

@@ -60,7 +60,7 @@ func (f mirrorFlags) random(out io.Writer) error {
 		Binary: f.qemu, TempDir: memoryDir(), Steps: f.steps, Seed: f.seed, SessionSteps: f.sessionSteps, Workers: f.workers,
 		Found: func(whole, shrunk duel.Session) {
 			fmt.Fprintf(out, "seed %d: %v", whole.Seed, whole.Difference)
-			fmt.Fprintf(out, "shrunk to %d steps:\n", shrunk.Steps)
+			fmt.Fprintf(out, "shrunk to %d steps, files %v:\n", shrunk.Steps, shrunk.Setup.Files)
 			for _, t := range shrunk.Turns {
 				fmt.Fprintf(out, "  %s%s\n", t.Step.Message(""), t.Step.Raw)
 			}

@@ -20,7 +20,8 @@ import (
 //  4. order of members: QEMU's is hash order (§1.5).
 //  5. the end of a job that copies may come before or after the reply of the
 //     command that runs meanwhile, be it the one that started it (§0.2); the end of
-//     a job that had no work may not, nor one that a verb brought about.
+//     a job that had no work may not (but with sync=top, which looks for work
+//     first), nor one that a verb brought about.
 //  6. of two jobs that end independently, either may be first; of two jobs of a
 //     group, either may be the first to wait for the other.
 //  7. resets of the guest's own making: they are its firmware's.
@@ -38,7 +39,7 @@ var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 // Normalise renders what followed a command, one line per message.
 func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
 	if !strings.Contains(command.Get("execute").S(), "job-") {
-		answers = moveReply(answers)
+		answers = moveReply(answers, strings.Contains(command.String(), `"sync": "top"`))
 	}
 	ends := isEnd
 	if command.Get("arguments").Get("properties").Get("completion-mode").S() == "grouped" {
@@ -85,14 +86,16 @@ func isEnd(m qmp.Value) bool {
 }
 
 // moveReply is normalisation 5.
-func moveReply(answers []qmp.Value) []qmp.Value {
+func moveReply(answers []qmp.Value, scans bool) []qmp.Value {
 	var worked []string
 	reply := -1
 	for i, m := range answers {
 		if m.Get("return").Present() {
 			reply = i
 		}
-		if n, ok := m.Get("data").Get("len").Int64(); ok && n > 0 && m.Get("event").S() == "BLOCK_JOB_COMPLETED" {
+		n, ok := m.Get("data").Get("len").Int64()
+		switch event := m.Get("event").S(); {
+		case ok && (n > 0 || scans) && event == "BLOCK_JOB_COMPLETED", event == "BLOCK_JOB_PENDING":
 			worked = append(worked, jobOf(m))
 		}
 	}

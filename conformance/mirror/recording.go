@@ -167,7 +167,7 @@ func join(recordings []*Recording) []*Recording {
 
 // parseArguments reads -blockdev, -device and -S of a QEMU command line.
 func parseArguments(argv string) (machine.Spec, error) {
-	spec := machine.Spec{Name: "vm", Paused: strings.Contains(" "+argv+" ", " -S ")}
+	spec := machine.Spec{Paused: strings.Contains(" "+argv+" ", " -S ")}
 	for argv != "" {
 		word, rest, _ := strings.Cut(argv, " ")
 		argv = strings.TrimLeft(rest, " ")

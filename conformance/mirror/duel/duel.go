@@ -1,6 +1,9 @@
 package duel
 
 import (
+	"bytes"
+	"errors"
+	"os"
 	"path/filepath"
 
 	"fleece/conformance/mirror/walk"
@@ -15,7 +18,8 @@ type Duel struct {
 	hyper  *real.Hypervisor
 	schema *qmp.Schema
 	real   realSide
-	dir    string
+	temp   string // directory of what is here
+	dir    string // of images
 }
 
 // SessionSteps is how many steps a session draws; a few queries and quit follow.
@@ -28,17 +32,34 @@ func New(binary, tempDir string) (*Duel, error) {
 		return nil, err
 	}
 	d := &Duel{schema: schema}
-	d.hyper, err = real.NewHypervisor(real.Options{Binary: binary, TempDir: tempDir})
-	if err != nil {
+	if d.temp, err = os.MkdirTemp(tempDir, "fleece-mirror-"); err != nil {
 		return nil, err
 	}
-	d.dir = filepath.Join(d.hyper.Dir(), "images")
+	bios := filepath.Join(d.temp, "bios")
+	if err := os.WriteFile(bios, haltingBIOS(), 0o600); err != nil {
+		return nil, err
+	}
+	d.hyper, err = real.NewHypervisor(real.Options{Binary: binary, TempDir: tempDir, ExtraArgs: []string{"-bios", bios}})
+	if err != nil {
+		_ = os.RemoveAll(d.temp)
+		return nil, err
+	}
+	d.dir = filepath.Join(d.temp, "images")
 	d.real = realSide{d.hyper, oshost.New(realrt.NewWorld().NewProcess("mirror"), oshost.Options{})}
 	return d, nil
 }
 
 // Close ends every QEMU and removes the images.
-func (d *Duel) Close() error { return d.hyper.Close() }
+func (d *Duel) Close() error { return errors.Join(d.hyper.Close(), os.RemoveAll(d.temp)) }
+
+// haltingBIOS is firmware that stops the only CPU for good: a real one would probe
+// the disks and reset the machine whenever the guest runs.
+func haltingBIOS() []byte {
+	const size, reset = 64 << 10, 16 // bytes; the CPU begins 16 bytes before the end
+	bios := bytes.Repeat([]byte{0xf4}, size)
+	copy(bios[size-reset:], []byte{0xfa, 0xf4, 0xeb, 0xfd}) // cli; hlt; jmp to hlt
+	return bios
+}
 
 // Session is what came of one seed.
 type Session struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"fleece/conformance/mirror/walk"
@@ -63,7 +64,27 @@ func (r *realSide) run(s walk.Setup, model Run) Run {
 
 // prepare empties the session's directory and makes its images.
 func (r *realSide) prepare(s walk.Setup) error {
-	return errors.Join(os.RemoveAll(s.Dir), os.MkdirAll(s.Dir, 0o700), makeFiles(r.host, s))
+	err := errors.Join(os.RemoveAll(s.Dir), os.MkdirAll(s.Dir, 0o700), makeFiles(r.host, s))
+	for _, f := range s.Files {
+		if err == nil && f.Version > 0 && f.Size < fillMax {
+			err = fill(filepath.Join(s.Dir, f.Name))
+		}
+	}
+	return err
+}
+
+// fillMax is the virtual size of images without holes in their files.
+const fillMax = 1 << 30
+
+// fill stores the zeroes of a file, as qemu-img does: QEMU takes an image whose
+// metadata have holes for one that was preallocated, and then looks for holes in data,
+// too (qcow2_detect_metadata_preallocation).
+func fill(name string) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o600)
 }
 
 // awaitEnd waits for the process, which the last command of a session ends.

@@ -39,6 +39,9 @@ func (w *Walker) write() Step {
 // nodeIO is I/O through a backend of the human monitor's own.
 func (w *Walker) nodeIO() Step {
 	name := w.node("qcow2", "raw", "copy-before-write")
+	if name == "" {
+		name = unknown
+	}
 	size := int64(1 << 20)
 	if n := w.v.find(name); n != nil {
 		size = n.size

@@ -39,7 +39,7 @@ func NewSetup(d *Dice, dir string) Setup {
 	s.Spec = machine.Spec{Name: "mirror", MemoryKiB: 32 << 10, VCPUs: 1, Paused: true}
 	for i := range disks {
 		name := fmt.Sprintf("d%d", i)
-		s.Files = append(s.Files, File{name + ".qcow2", sizes[i], one(d, 0, 0, 0, 65536, 4096, 512, int64(2<<20)), 3})
+		s.Files = append(s.Files, File{name + ".qcow2", sizes[i], one(d, 0, 0, 65536, 4096, int64(16384)), 3})
 		s.Spec.Nodes = append(s.Spec.Nodes,
 			node("driver", "file", "filename", s.path(name+".qcow2"), "node-name", "s"+name, "discard", one(d, "unmap", "ignore")),
 			node("driver", "qcow2", "file", "s"+name, "node-name", name, "discard", one(d, "unmap", "unmap", "ignore")))
@@ -50,7 +50,7 @@ func NewSetup(d *Dice, dir string) Setup {
 		if i >= targets-2 {
 			size = sizes[1]
 		}
-		s.Files = append(s.Files, File{fmt.Sprintf("t%d.qcow2", i), size, one(d, 0, 0, 65536, 4096, int64(2<<20)), 3})
+		s.Files = append(s.Files, File{fmt.Sprintf("t%d.qcow2", i), size, one(d, 0, 0, 65536, 4096, int64(1<<20)), 3})
 	}
 	s.Files = append(s.Files,
 		File{"r0.raw", sizes[0], 0, 0}, File{"r1.raw", sizes[1], 0, 0},
