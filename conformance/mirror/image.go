@@ -192,7 +192,7 @@ func (s *survey) look(v qmp.Value) {
 	if n, ok := v.Get("len").Int64(); ok && n > 0 && s.full[v.Get("device").S()] && !s.guessed {
 		s.length, s.guessed = n, true
 	}
-	if p := v.Get("filename").S(); p != "" && v.Get("virtual-size").Present() && path.IsAbs(p) && !s.known(p) && !s.made[p] && !s.empty[p] {
+	if p := v.Get("filename").S(); p != "" && v.Get("virtual-size").Present() && path.IsAbs(p) && (!s.known(p) || s.shown[p].size == 0) && !s.made[p] && !s.empty[p] {
 		size, _ := v.Get("virtual-size").Int64() // a number, as QEMU's schema has it
 		cluster, _ := v.Get("cluster-size").Int64()
 		i := image{path: p, size: size}

@@ -91,6 +91,10 @@ func (s *stage) stage(number string) {
 		}
 		s.without("base.qcow2", "top.qcow2")
 		s.acts["c-3"], s.acts["c-8"] = newTarget(65536), newTarget(65536)
+	case "80":
+		server := &nbdTarget{}
+		s.acts["c-4"] = func(a *act) { server.start(a, "/run/fleece/t.sock", "tgt", 16<<20) }
+		s.acts["c-10"] = func(*act) { server.stopped = true }
 	case "83":
 		s.without("ro.qcow2")
 		s.before = []string{

@@ -51,6 +51,10 @@ func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
 		if a.Get("event").S() == "RESET" && a.Get("data").Get("guest").IsTrue() {
 			continue
 		}
+		if g := a.Get("return"); g.Get("edges").Present() {
+			out = append(out, n.graph(g))
+			continue
+		}
 		text := canonical(a)
 		out = append(out, generated().ReplaceAllStringFunc(text, n.number))
 	}
@@ -129,9 +133,6 @@ func orderEnds(answers []qmp.Value, isEnd func(qmp.Value) bool) []qmp.Value {
 
 // canonical renders a message with sorted members and without 1 and 2.
 func canonical(m qmp.Value) string {
-	if g := m.Get("return"); g.Get("edges").Present() {
-		return graph(g)
-	}
 	var v any
 	if err := json.Unmarshal([]byte(m.String()), &v); err != nil {
 		return "not JSON: " + m.String()
@@ -159,23 +160,21 @@ func strip(v any) any {
 	return v
 }
 
-// graph is normalisation 10.
-func graph(g qmp.Value) string {
-	name := func(id qmp.Value) string {
-		for _, n := range g.Get("nodes").Items() {
-			if n.Get("id").String() == id.String() {
-				return n.Get("type").S() + " " + n.Get("name").S()
-			}
-		}
-		return "?"
+// graph is normalisation 10. Made-up names are numbered in the order of the nodes, which
+// both sides list alike.
+func (n *Names) graph(g qmp.Value) string {
+	shown := map[string]string{}
+	for _, x := range g.Get("nodes").Items() {
+		shown[x.Get("id").String()] = x.Get("type").S() + " " + generated().ReplaceAllStringFunc(x.Get("name").S(), n.number)
 	}
+	name := func(id qmp.Value) string { return shown[id.String()] }
 	var lines []string
 	for _, e := range g.Get("edges").Items() {
 		lines = append(lines, name(e.Get("parent"))+" -"+e.Get("name").S()+"-> "+name(e.Get("child"))+
 			" "+e.Get("perm").String()+" "+e.Get("shared-perm").String())
 	}
-	for _, n := range g.Get("nodes").Items() {
-		lines = append(lines, n.Get("type").S()+" "+n.Get("name").S())
+	for _, x := range g.Get("nodes").Items() {
+		lines = append(lines, name(x.Get("id")))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")

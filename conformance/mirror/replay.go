@@ -110,6 +110,9 @@ func (r *replayer) step(rec *Recording, s stage, a *act, clients map[string]*cli
 	}
 	sleepUntil(a.p, start.Add(e.sent))
 	a.note(e.note)
+	if p := rec.formatted(i); p != "" {
+		a.empty(p)
+	}
 	if f := s.acts[e.id()]; f != nil {
 		f(a)
 	}
@@ -121,6 +124,36 @@ func (r *replayer) step(rec *Recording, s stage, a *act, clients map[string]*cli
 		return
 	}
 	c.do(rec.translated(i, actual))
+}
+
+// formatted is the file of a storage node that this exchange opens in order to format
+// it later, "" for others: the client made it anew just before, as libvirt does.
+func (r *Recording) formatted(i int) string {
+	args := r.exchanges[i].command.Get("arguments")
+	node := args.Get("node-name").S()
+	if r.exchanges[i].command.Get("execute").S() != "blockdev-add" || args.Get("driver").S() != "file" || node == "" {
+		return ""
+	}
+	for k := i + 1; k < len(r.exchanges); k++ {
+		args := r.exchanges[k].command.Get("arguments")
+		switch r.exchanges[k].command.Get("execute").S() {
+		case "blockdev-create":
+			if o := args.Get("options"); o.Get("driver").S() == "qcow2" && o.Get("file").S() == node {
+				return r.exchanges[i].command.Get("arguments").Get("filename").S()
+			}
+		case "blockdev-add":
+			return "" // it, or what was made already, is used
+		}
+	}
+	return ""
+}
+
+// empty makes a file anew, if it is there.
+func (a *act) empty(path string) {
+	if _, err := a.h.Stat(path); err != nil {
+		return
+	}
+	a.must(image{path: path}.make(a.h))
 }
 
 // earlier runs the commands of the machine that was there before.
