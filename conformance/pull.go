@@ -239,6 +239,14 @@ func (t *T) Occupy(path string) (free func()) {
 	return func() { t.must(l.Close(), "close "+path) }
 }
 
+// OccupyPort listens on a TCP port, as another program would, until free is called.
+func (t *T) OccupyPort() (port string, free func()) {
+	l, err := t.host.Listen(host.TCP, "127.0.0.1:0")
+	t.must(err, "listen on a port")
+	_, port, _ = strings.Cut(l.Addr(), ":")
+	return port, func() { t.must(l.Close(), "close port "+port) }
+}
+
 // ExpectExports reads every byte of every export, and its extents, and asks the
 // oracle whether one instant within Begin explains them all; of disks that start
 // from a checkpoint the exported bitmap must be what was written since (I6).

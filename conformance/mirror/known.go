@@ -179,8 +179,6 @@ func leftOut(number string) map[string]string {
 	case "26":
 		const late = "timers of the recording host were late, so that the job ended 10 ms later"
 		return map[string]string{"c-781": "the recording host had not finished a chunk after 5 ms", "c-775": late, "c-776": late}
-	case "40":
-		return map[string]string{"c-9": "names of hosts are not resolved"}
 	case "60":
 		return map[string]string{"c-9": "blkdebug's pseudo file name has its rules in hash order"}
 	}

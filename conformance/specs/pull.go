@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"fleece/conformance"
+	"fleece/qmp"
 	"fleece/virt"
 )
 
@@ -65,8 +66,14 @@ func pullSpecs() []conformance.Spec {
 		{
 			ID:           "pull.tls-needs-the-right-certificate",
 			Title:        "with tls='yes' the exports are shown to a client with a certificate of the right authority, and to nobody else",
-			Requirements: []string{"PUL-01", "I2", "I12"},
+			Requirements: []string{"PUL-01", "I2", "I12", "E152"},
 			Body:         pullTLS,
+		},
+		{
+			ID:           "pull.server-cannot-start",
+			Title:        "a pull whose server cannot start tells QEMU's reason and leaves nothing, not even the server that was in its way disturbed",
+			Requirements: []string{"BEG-19", "I12", "E153", "E154", "E155", "E156"},
+			Body:         pullServerCannotStart,
 		},
 	}
 }
@@ -300,4 +307,36 @@ func pullTLS(t *conformance.T) {
 	p.EndsWith(0, 1)
 	p = d.BeginPull(conformance.PullSpec{Server: server}) // the credentials went, too
 	p.EndsWith(0, 1)
+}
+
+func pullServerCannotStart(t *conformance.T) {
+	d := pullDomain(t)
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	port, free := t.OccupyPort()
+	start := "unable to execute QEMU command 'nbd-server-start': "
+	refused := func(server string, code virt.ErrorNumber, text string) {
+		_, err := d.TryBeginPull(conformance.PullSpec{Server: server, Checkpoint: "c1"})
+		t.ExpectError(err, code, text)
+		d.ForgetCheckpoint("c1")
+		t.ExpectNothingLeft(d)
+		t.Expect(d.JobIDs()).To(BeEmpty())
+		_, err = d.CheckpointLookupByName(virt.XML("c1"), 0)
+		t.ExpectError(err, virt.ERR_NO_DOMAIN_CHECKPOINT, "c1")
+	}
+	refused("<server name='127.0.0.1' port='"+port+"'/>", virt.ERR_INTERNAL_ERROR, start+"Failed to find an available port: Address already in use")
+	free()
+	refused("<server name='nosuch.invalid' port='10809'/>", virt.ERR_INTERNAL_ERROR, start+"address resolution failed for nosuch.invalid:10809")
+	refused("<server transport='unix' socket='"+t.Path("none/nbd")+"'/>", virt.ERR_INTERNAL_ERROR,
+		start+"Failed to bind socket to "+t.Path("none/nbd")+": No such file or directory")
+	t.Expect(d.OnMonitor("nbd-server-start", unixServer(t.Path("theirs"))...)).To(BeEmpty())
+	refused(t.ServerHere(), virt.ERR_INTERNAL_ERROR, start+"NBD server already running")
+	t.Expect(d.OnMonitor("nbd-server-stop")).To(BeEmpty(), "the other server is still there")
+	t.Join()
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere()})
+	p.EndsWith(0, 1)
+}
+
+// unixServer are the arguments of an nbd-server-start.
+func unixServer(path string) []qmp.Member {
+	return []qmp.Member{qmp.M("addr", qmp.UnixAddress{Path: path}.SocketAddress())}
 }
