@@ -168,10 +168,18 @@ func (m *Machine) createBackup(a backupArgs, source, target *node, bm *bitmap) (
 	if err != nil {
 		return fail(err)
 	}
-	if a.speed < 0 {
-		j.dismiss() // {17}: created, null
-		return fail(qmp.Generic("Parameter 'speed' expects a non-negative value"))
+	// A filter that has a parent shares less, which its source may not have.
+	j.use("main node", filter, 0, permAll)
+	err = filter.conflictBelow()
+	if err == nil && a.speed < 0 {
+		err = qmp.Generic("Parameter 'speed' expects a non-negative value")
 	}
+	if err != nil {
+		j.dropEdges()
+		j.dismiss() // {17}: created, null
+		return fail(err)
+	}
+	j.use("target", target, 0, permAll)
 	b := &backup{
 		job: j, copy: c, filter: filter, source: source, target: target, mode: a.sync,
 		bitmap: bm, bitMode: a.bitMode, onSource: a.onSource, onTarget: a.onTarget,
@@ -179,9 +187,6 @@ func (m *Machine) createBackup(a backupArgs, source, target *node, bm *bitmap) (
 	b.setSpeed(a.speed)
 	j.work, j.blockJob = b, true
 	j.autoFinalize, j.autoDismiss = a.autoFinalize, a.autoDismiss
-	for role, n := range [...]*node{filter, target} {
-		j.use([...]string{"main node", "target"}[role], n, 0, permAll)
-	}
 	return j, nil
 }
 

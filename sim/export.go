@@ -194,11 +194,17 @@ func (m *Machine) exportBitmap(n *node, ref qmp.Value, writable bool) (*bitmap, 
 	var b *bitmap
 	name, plain := ref.Text()
 	if plain {
-		for x := n; x != nil && b == nil; x = x.below() {
-			b = x.bitmaps.find(name)
+		x := n
+		for ; x != nil; x = x.below() {
+			if b = x.bitmaps.find(name); b != nil {
+				break
+			}
 		}
-		if b == nil {
+		switch {
+		case b == nil:
 			return nil, qmp.Generic("Bitmap '" + name + "' is not found")
+		case !writable && !b.disabled && !x.readOnly:
+			return nil, qmp.Generic("Enabled bitmap '" + b.name + "' incompatible with readonly export")
 		}
 	} else {
 		var err *qmp.ReplyError
@@ -208,9 +214,6 @@ func (m *Machine) exportBitmap(n *node, ref qmp.Value, writable bool) (*bitmap, 
 	}
 	if err := b.check(checkAllowRO); err != nil {
 		return nil, err
-	}
-	if plain && !writable && !b.disabled && !n.readOnly {
-		return nil, qmp.Generic("Enabled bitmap '" + b.name + "' incompatible with readonly export")
 	}
 	return b, nil
 }

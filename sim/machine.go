@@ -43,6 +43,9 @@ type Options struct {
 	// qemu-io (§10). The default is to drop it. It is called with the machine's
 	// lock held and must not call back.
 	Output func(line string)
+	// Crashed is called where the real binary would crash or hang (§11), with the
+	// machine's lock held: who compares with it must not send this command there.
+	Crashed func()
 }
 
 // Machine is a running QEMU. Its methods may be called by any task of its process.
@@ -153,6 +156,9 @@ func (m *Machine) Gone() bool {
 
 // die is what happens where the real binary crashes (§11).
 func (m *Machine) die(desc string) *qmp.ReplyError {
+	if m.opts.Crashed != nil {
+		m.opts.Crashed()
+	}
 	if m.opts.Crash == CrashDies {
 		// Not by this task, which would unwind with the machine's lock in its hand.
 		m.p.Go("crash", m.p.Kill)

@@ -299,7 +299,9 @@ func (r *reopening) commit() *qmp.ReplyError {
 		}
 	}
 	was := r.readOnly // swapped
-	n.unmap = r.options.Get("discard").S() == "unmap"
+	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
+		n.unmap = d.S() == "unmap"
+	}
 	n.options = n.options.With("detect-zeroes", r.options.Get("detect-zeroes"))
 	if n.kind == "throttle" && r.options.Get("throttle-group").Present() {
 		n.options = n.options.With("throttle-group", r.options.Get("throttle-group"))

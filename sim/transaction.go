@@ -48,6 +48,8 @@ type transaction struct {
 	txn     *jobTxn
 	actions []action
 	started []*job
+	// prepared counts the jobs.
+	prepared int
 }
 
 // prepare adds an action. An action whose prepare failed is aborted too, as QEMU
@@ -98,7 +100,22 @@ func (t *transaction) clean() {
 	}
 }
 
+// hangs is where the real binary waits for ever: when two jobs of a grouped transaction
+// are taken back (seen with the real binary).
+func (t *transaction) hangs() {
+	if !t.grouped || t.prepared < 2 {
+		return
+	}
+	if t.m.opts.Crashed != nil {
+		t.m.opts.Crashed()
+	}
+	for t.m.opts.Crash == CrashDies {
+		t.m.io.Wait() // executing stays set: no command is served any more
+	}
+}
+
 func (t *transaction) rollback() {
+	t.hangs()
 	for i := len(t.actions) - 1; i >= 0; i-- {
 		if abort := t.actions[i].abort; abort != nil {
 			abort()
@@ -154,6 +171,7 @@ func (t *transaction) prepareBackup(a *action, data qmp.Value) *qmp.ReplyError {
 	if err != nil {
 		return err
 	}
+	t.prepared++
 	if t.txn != nil {
 		t.txn.jobs = append([]*job{j}, t.txn.jobs...)
 		j.txn = t.txn

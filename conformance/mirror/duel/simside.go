@@ -32,7 +32,8 @@ func simulate(s walk.Setup, schema *qmp.Schema, next source) Run {
 		}
 		p := w.NewProcess("qemu")
 		_ = p.Call("qemu-main", func() {
-			m, err := sim.New(p, k.View(p), s.Spec, sim.Options{Schema: schema})
+			crashed := false
+			m, err := sim.New(p, k.View(p), s.Spec, sim.Options{Schema: schema, Crashed: func() { crashed = true }})
 			if err != nil {
 				run.Trouble = err.Error()
 				return
@@ -43,7 +44,11 @@ func simulate(s walk.Setup, schema *qmp.Schema, next source) Run {
 				if !ok {
 					break
 				}
-				run.Turns = append(run.Turns, c.turn(i, step))
+				crashed = false
+				t := c.turn(len(run.Turns), step)
+				if !crashed { // what kills the real binary is not sent to it; here it was refused
+					run.Turns = append(run.Turns, t)
+				}
 			}
 			run.Files = describe(k.View(p), s)
 		})
