@@ -117,8 +117,9 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 	}
 	return func() *qmp.ReplyError {
 		defer func() { _ = e.detach() }()
-		if err := o.checkSize(); err != nil {
-			return err
+		tooLarge := o.checkSize()
+		if tooLarge != nil {
+			o.size = 0 // the image is made, and then does not grow
 		}
 		if _, isNull := file.drv.(*nullDriver); isNull {
 			return qmp.Generic("Image is not in qcow2 format") // it reads back nothing
@@ -126,7 +127,7 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 		if err := createImage(file, o); err != nil {
 			return ioError("Could not write qcow2 header", err)
 		}
-		return nil
+		return tooLarge
 	}, nil
 }
 

@@ -17,6 +17,24 @@ type filterDriver struct {
 	// write (on-cbw-error=break-snapshot).
 	breaks bool
 	broken bool
+	size   int64 // bytes; 0: not asked for yet
+}
+
+// length is that of the source when the filter was made, or what the filter was resized
+// to: QEMU does not ask the source again.
+func (d *filterDriver) length() int64 {
+	if d.size == 0 {
+		d.size = d.passDriver.length()
+	}
+	return d.size
+}
+
+func (d *filterDriver) truncate(size int64) error {
+	err := d.passDriver.truncate(size)
+	if err == nil {
+		d.size = size
+	}
+	return err
 }
 
 // beforeWrite copies what a guest is about to overwrite.

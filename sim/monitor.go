@@ -71,6 +71,9 @@ func (mon *Monitor) execute(message qmp.Value) {
 	if err == nil {
 		err = mon.m.schema.CheckRequest(r)
 	}
+	if err == nil && mon.negotiated && r.Command.Name == negotiation {
+		err = &qmp.ReplyError{Class: qmp.CommandNotFound, Desc: "Capabilities negotiation is already complete, command ignored"}
+	}
 	if err != nil {
 		mon.send(err.Message(r.ID))
 		return
@@ -87,14 +90,13 @@ func (mon *Monitor) execute(message qmp.Value) {
 	}
 }
 
+// negotiation is the command that ends the negotiation.
+const negotiation = "qmp_capabilities"
+
 // admit keeps other commands out until the session is negotiated (§1.2).
 func (mon *Monitor) admit(name string) *qmp.ReplyError {
-	isNegotiation := name == "qmp_capabilities"
-	switch {
-	case !mon.negotiated && !isNegotiation:
+	if !mon.negotiated && name != negotiation {
 		return &qmp.ReplyError{Class: qmp.CommandNotFound, Desc: "Expecting capabilities negotiation with 'qmp_capabilities'"}
-	case mon.negotiated && isNegotiation:
-		return &qmp.ReplyError{Class: qmp.CommandNotFound, Desc: "Capabilities negotiation is already complete, command ignored"}
 	}
 	return nil
 }

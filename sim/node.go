@@ -44,7 +44,9 @@ type node struct {
 	kind     string // the driver's name
 	drv      driver
 	readOnly bool
-	unmap    bool // opened with discard=unmap: discards reach the driver
+	// findZeroes is detect-zeroes: "off", "on" or "unmap".
+	findZeroes string
+	unmap      bool // opened with discard=unmap: discards reach the driver
 	// owned is set for nodes that the monitor added; others vanish with their
 	// last parent.
 	owned    bool
@@ -195,6 +197,12 @@ func (n *node) readFull(p []byte, off int64) error {
 
 // writeSegments stores content and marks the node's bitmaps.
 func (n *node) writeSegments(off, length int64, segs []segment) error {
+	if n.findZeroes != "off" && n.findZeroes != "" && onlyZeroes(segs) {
+		if n.findZeroes == "unmap" {
+			return n.zeroUnmap(off, length)
+		}
+		return n.zero(off, length)
+	}
 	if n.threshold != 0 {
 		n.crossed(off + length)
 	}
@@ -214,7 +222,7 @@ func (n *node) changed(off, length int64) {
 	n.highest = max(n.highest, off+length)
 	for _, b := range n.bitmaps.list {
 		if off+length > b.size {
-			b.resize(off + length)
+			b.resize(max(off+length, n.length()))
 		}
 	}
 	n.bitmaps.dirty(off, length)

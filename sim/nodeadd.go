@@ -68,9 +68,7 @@ func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
 	n := &node{m: m, kind: options.Get("driver").S(), options: options, owned: true}
 	n.readOnly = options.Get("read-only").IsTrue()
 	n.unmap = options.Get("discard").S() == "unmap"
-	if options.Get("detect-zeroes").S() == "unmap" && !n.unmap {
-		return nil, qmp.Generic("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap")
-	}
+	n.findZeroes = options.Get("detect-zeroes").TextOr("off")
 	if name, ok := options.Get("node-name").Text(); ok {
 		if err := m.checkName(name); err != nil {
 			return nil, m.badName(n, err)
@@ -203,23 +201,19 @@ func (n *node) checkZeroes() *qmp.ReplyError {
 
 // openChild attaches the child that an option names or describes.
 func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyError) {
-	c, err := m.openEdge(n, role, option)
-	if err == nil && role == "file" {
-		err = n.checkZeroes()
-	}
-	return c, err
-}
-
-func (m *Machine) openEdge(n *node, role, option string) (*node, *qmp.ReplyError) {
 	ref := n.options.Get(option)
 	if name, ok := ref.Text(); ok {
 		c, err := m.lookup(name)
+		if err == nil && role == "file" {
+			err = n.checkZeroes()
+		}
 		if err != nil {
 			return nil, err
 		}
 		e := n.attach(role, c)
 		if err := c.conflictBelow(); err != nil {
 			_ = e.detach()
+			m.noise(c) // it was attached, and goes again
 			return nil, err
 		}
 		return c, nil
@@ -236,8 +230,13 @@ func (m *Machine) openEdge(n *node, role, option string) (*node, *qmp.ReplyError
 	}
 	if role == "file" {
 		c.heirOf = n
+		err = n.checkZeroes()
 	}
 	e := n.attach(role, c)
+	if err != nil {
+		_ = e.detach()
+		return nil, err
+	}
 	if err := c.conflictBelow(); err != nil {
 		_ = e.detach()
 		return nil, err

@@ -56,7 +56,7 @@ func (n *node) blocked() *qmp.ReplyError {
 	if err := n.busy(); err != nil {
 		return err
 	}
-	for _, e := range n.parents {
+	for _, e := range slices.Backward(n.parents) { // the youngest blocks first
 		if e.parent != nil && e.role == "backing" {
 			return qmp.Generic("Node '" + n.name + "' is busy: node is used as backing hd of '" + e.parent.name + "'")
 		}

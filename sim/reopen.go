@@ -61,6 +61,17 @@ func (n *node) freezeBitmaps() error {
 	return nil
 }
 
+// thaw takes the bitmaps into use again.
+func (n *node) thaw() *qmp.ReplyError {
+	for _, b := range n.bitmaps.list {
+		b.readonly = false
+	}
+	if err := n.markInUse(); err != nil {
+		return ioError("Could not reopen", err)
+	}
+	return nil
+}
+
 // hasUnstored reports whether a persistent bitmap is only in memory.
 func (n *node) hasUnstored() bool {
 	for _, b := range n.bitmaps.list {
@@ -175,8 +186,8 @@ func (r *reopening) prepare() *qmp.ReplyError {
 	if !n.canReopen() {
 		return qmp.Generic("Block format '" + n.kind + "' used by node '" + n.name + "' does not support reopening files")
 	}
-	if r.options.Get("driver").S() != n.kind {
-		return cannotChange("driver")
+	if n.kind == "file" && !r.options.Get("filename").Present() {
+		return qmp.Generic("Option 'filename' cannot be reset to its default value")
 	}
 	if group, ok := r.options.Get("throttle-group").Text(); ok && n.kind == "throttle" {
 		if o := n.m.object(group); o == nil || o.kind != "throttle-group" {
@@ -248,6 +259,9 @@ func (r *reopening) inline(role string, old *node, ref qmp.Value) *qmp.ReplyErro
 
 // unchanged refuses new values of options that a driver cannot change.
 func (r *reopening) unchanged() *qmp.ReplyError {
+	if r.options.Get("driver").S() != r.n.kind {
+		return cannotChange("driver")
+	}
 	var fixed []string
 	switch r.n.kind {
 	case "file":
@@ -298,15 +312,19 @@ func (r *reopening) commit() *qmp.ReplyError {
 			_ = n.m.closeNode(m.old)
 		}
 	}
-	was := r.readOnly // swapped
+	was := r.readOnly                               // swapped
 	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
 		n.unmap = d.S() == "unmap"
 	}
 	n.options = n.options.With("detect-zeroes", r.options.Get("detect-zeroes"))
+	n.findZeroes = n.options.Get("detect-zeroes").TextOr("off")
 	if n.kind == "throttle" && r.options.Get("throttle-group").Present() {
 		n.options = n.options.With("throttle-group", r.options.Get("throttle-group"))
 	}
 	if was == n.readOnly {
+		if !was && n.image() != nil && n.bitmaps.frozen() {
+			return n.thaw() // what a failed reopening had left
+		}
 		return nil
 	}
 	n.readOnly = was

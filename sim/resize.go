@@ -22,6 +22,9 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if err := n.conflictBelow(); err != nil {
 		return err
 	}
+	if n.readOnly {
+		return qmp.Generic("Image is read-only")
+	}
 	for _, b := range n.bitmaps.list {
 		if err := b.check(checkDefault); err != nil && b.persistent {
 			return err
@@ -30,14 +33,8 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if n.inactive {
 		return m.die("The image belongs to the destination of a migration") // an assertion of the real binary
 	}
-	if n.readOnly {
-		return qmp.Generic("Image is read-only")
-	}
 	if _, fixed := n.drv.(*nullDriver); fixed {
 		return qmp.Generic("Image format driver does not support resize")
-	}
-	if n.readOnly {
-		return qmp.Generic("Image is read-only")
 	}
 	if err := n.drv.truncate(size); err != nil {
 		return ioError("Failed to resize", err)

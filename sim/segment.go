@@ -62,3 +62,15 @@ func cut(out, segs []segment, off, n, shift int64) []segment {
 	}
 	return out
 }
+
+// onlyZeroes reports whether nothing but zeroes is in segs.
+func onlyZeroes(segs []segment) bool {
+	for _, s := range segs {
+		for _, c := range s.data {
+			if c != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}

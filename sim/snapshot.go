@@ -46,6 +46,16 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 	if base.reaches(overlay) {
 		return qmp.Generic("Making '" + base.name + "' a backing child of '" + overlay.name + "' would create a cycle")
 	}
+	above := m.drain(overlay) // the backing node is drained, and so whoever is over it
+	ended := false
+	letGo := func() {
+		if !ended {
+			ended = true
+			above.end()
+		}
+	}
+	clean := a.clean
+	a.clean = func() { letGo(); clean() }
 	var moved []*edge
 	for _, e := range slices.Clone(base.parents) {
 		if e.parent != nil && overlay.reaches(e.parent) {
@@ -63,9 +73,14 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 	}
 	if err := overlay.conflictBelow(); err != nil {
 		undo()
+		letGo()
 		return err
 	}
-	a.abort = undo
+	a.abort = func() {
+		letGo()
+		m.pairs(overlay, 1) // its place in the graph changes once more
+		undo()
+	}
 	a.commit = func() {
 		if base.canReopen() {
 			base.makeReadOnly()

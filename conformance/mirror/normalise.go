@@ -21,7 +21,7 @@ import (
 //  5. the end of a job that copies may come before or after the reply of the
 //     command that runs meanwhile, be it the one that started it (§0.2); the end of
 //     a job that had no work may not (but with sync=top, which looks for work
-//     first), nor one that a verb brought about.
+//     first), nor one that a verb brought about; set-speed lets a job go on.
 //  6. of two jobs that end independently, either may be first; of two jobs of a
 //     group, either may be the first to wait for the other.
 //  7. resets of the guest's own making: they are its firmware's.
@@ -38,7 +38,7 @@ var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 
 // Normalise renders what followed a command, one line per message.
 func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
-	if !strings.Contains(command.Get("execute").S(), "job-") {
+	if name := command.Get("execute").S(); !strings.Contains(name, "job-") || strings.HasSuffix(name, "-set-speed") {
 		answers = moveReply(answers, strings.Contains(command.String(), `"sync": "top"`))
 	}
 	ends := isEnd
@@ -94,13 +94,20 @@ func moveReply(answers []qmp.Value, scans bool) []qmp.Value {
 	var worked []string
 	reply := -1
 	for i, m := range answers {
-		if m.Get("return").Present() {
+		if m.Get("return").Present() || m.Get("error").Present() {
 			reply = i
 		}
 		n, ok := m.Get("data").Get("len").Int64()
 		switch event := m.Get("event").S(); {
 		case ok && (n > 0 || scans) && event == "BLOCK_JOB_COMPLETED", event == "BLOCK_JOB_PENDING":
 			worked = append(worked, jobOf(m))
+		}
+	}
+	for _, m := range answers {
+		if isWaiting(m) && !slices.ContainsFunc(answers, func(x qmp.Value) bool {
+			return x.Get("event").S() == "BLOCK_JOB_COMPLETED" && jobOf(x) == jobOf(m)
+		}) {
+			worked = append(worked, jobOf(m)) // it waits for others of its group
 		}
 	}
 	first := slices.IndexFunc(answers, func(m qmp.Value) bool {

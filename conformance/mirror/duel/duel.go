@@ -82,10 +82,8 @@ func (d *Duel) Session(seed uint64, n int) Session {
 			return negotiate(), true
 		case i <= n:
 			return w.Next(look()), true
-		case i <= n+walk.ClosingSteps:
-			return walk.Closing(i - n - 1), true
 		}
-		return walk.Step{}, false
+		return w.Closing(i-n-1, look())
 	})
 	return d.against(seed, setup, model)
 }
@@ -112,7 +110,7 @@ func (d *Duel) Shrink(s Session) Session {
 		steps = steps[:at+1]
 	}
 	if last := steps[len(steps)-1]; last.Command.Name != "quit" {
-		steps = append(steps, walk.Closing(walk.ClosingSteps-1))
+		steps = append(steps, walk.Quit())
 	}
 	best := s
 	shrink(steps, func(shorter []walk.Step) bool {

@@ -13,7 +13,10 @@ func (w *Walker) addBitmapArgs() qmp.Value {
 	}
 	node := w.disk()
 	if w.d.In(40) {
-		node = w.node()
+		node = w.node("qcow2", "raw", "null-co", "copy-before-write")
+	}
+	if n := w.v.find(node); n != nil && n.driver == "file" {
+		node = "d0" // below an image it would tell when QEMU writes metadata
 	}
 	return qmp.Dict(text("node", node), text("name", name),
 		w.maybe(3, number("granularity", one(w.d, int64(512), 4096, 65536, 65536, 1<<20, 1<<31, 0, 3, 256))),

@@ -131,15 +131,9 @@ func (w *Walker) reopen() Step {
 	return command("blockdev-reopen", qmp.M("options", qmp.List(qmp.Dict(members...))))
 }
 
-// sizeMax is the largest disk that is resized.
-const sizeMax = 1 << 40
-
 func (w *Walker) resize() Step {
 	name := w.disk()
 	size := int64(4 << 20)
-	if n := w.v.find(name); n != nil && n.size > sizeMax {
-		name = "d0" // cutting off so much takes QEMU minutes
-	}
 	if n := w.v.find(name); n != nil {
 		size = one(w.d, n.size, n.size+65536, n.size+512, 4<<20, -1)
 	}
@@ -148,7 +142,7 @@ func (w *Walker) resize() Step {
 
 // create formats a file, or makes one.
 func (w *Walker) create() Step {
-	f := one(w.d, w.setup.Files[disks:len(w.setup.Files)-1]...)
+	f := one(w.d, w.setup.Files[disks:]...)
 	size := one(w.d, f.Size, f.Size, f.Size, 511, 1<<62)
 	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(w.node("file"))), number("size", size),
 		w.maybe(3, number("cluster-size", one(w.d, int64(65536), 4096, 2<<20, 3))),

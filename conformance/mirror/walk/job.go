@@ -27,10 +27,15 @@ func (w *Walker) backupArgs() qmp.Value {
 			bitmap = qmp.Member{}
 		}
 	}
-	return qmp.Dict(text("device", source), text("target", w.target(source)), text("job-id", w.freeJob()), text("sync", sync), bitmap, mode,
+	target := w.target(source)
+	compress := qmp.Member{}
+	if t := w.v.find(target); t != nil && t.driver != "qcow2" {
+		compress = w.maybe(10, flag("compress", true)) // what zlib makes of data is not compared
+	}
+	return qmp.Dict(text("device", source), text("target", target), text("job-id", w.freeJob()), text("sync", sync), bitmap, mode,
 		w.maybe(2, number("speed", one(w.d, int64(stalled), stalled, stalled, 0, -1))),
 		w.maybe(3, flag("auto-dismiss", w.d.In(4))), w.maybe(4, flag("auto-finalize", w.d.In(4))),
-		w.maybe(4, text("filter-node-name", w.freeNode())), w.maybe(20, flag("compress", true)),
+		w.maybe(4, text("filter-node-name", w.freeNode())), compress,
 		w.maybe(8, text("on-target-error", one(w.d, "report", "stop", "ignore", "enospc"))),
 		w.maybe(25, qmp.M("x-perf", qmp.Dict(
 			w.maybe(2, number("max-workers", one(w.d, int64(1), 4, 0))), w.maybe(2, number("max-chunk", one(w.d, int64(65536), 1<<20, 4096, -1))))))) // QEMU's default for the rest

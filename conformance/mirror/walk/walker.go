@@ -8,9 +8,10 @@ import (
 
 // Walker proposes steps.
 type Walker struct {
-	d     *Dice
-	setup Setup
-	v     View
+	d      *Dice
+	setup  Setup
+	v      View
+	closed bool // quit was proposed
 }
 
 // New makes a walker whose steps are drawn from d.
