@@ -8,21 +8,22 @@ import (
 
 // backupArgs are the arguments of blockdev-backup.
 type backupArgs struct {
-	device, target, jobID, filterName string
-	sync                              syncMode
-	bitmapName, bitMode               string
-	hasBitmap, hasMode                bool
-	compress, autoFinalize            bool
-	autoDismiss                       bool
-	speed                             int64
-	maxWorkers, maxChunk              int64
-	onSource, onTarget                string
+	device, target, jobID  string
+	filterName             qmp.Value // absent: QEMU makes one up
+	sync                   syncMode
+	bitmapName, bitMode    string
+	hasBitmap, hasMode     bool
+	compress, autoFinalize bool
+	autoDismiss            bool
+	speed                  int64
+	maxWorkers, maxChunk   int64
+	onSource, onTarget     string
 }
 
 func parseBackup(a qmp.Value) backupArgs {
 	b := backupArgs{
 		device: a.Get("device").S(), target: a.Get("target").S(), jobID: a.Get("job-id").S(),
-		filterName: a.Get("filter-node-name").S(), sync: syncMode(a.Get("sync").S()),
+		filterName: a.Get("filter-node-name"), sync: syncMode(a.Get("sync").S()),
 		compress: a.Get("compress").IsTrue(), autoFinalize: true, autoDismiss: true,
 		maxWorkers: copyWorkersDefault, onSource: "report", onTarget: "report",
 	}

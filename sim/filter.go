@@ -97,12 +97,12 @@ func (d *filterDriver) info() imageInfo {
 
 // insertFilter puts a filter over source and between it and all its parents
 // (§5.9). Errors carry QEMU's prefix.
-func (m *Machine) insertFilter(source, target *node, name string) (*node, *qmp.ReplyError) {
+func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qmp.ReplyError) {
 	const prefix = "Could not create node: "
-	n := &node{m: m, kind: "copy-before-write", name: name, owned: true}
-	if name == "" {
+	n := &node{m: m, kind: "copy-before-write", name: name.S(), owned: true}
+	if !name.Present() {
 		n.name = m.generateName()
-	} else if err := m.checkName(name); err != nil {
+	} else if err := m.checkName(n.name); err != nil {
 		return nil, qmp.Generic(prefix + err.Desc)
 	}
 	d := &filterDriver{passDriver: passDriver{n}}

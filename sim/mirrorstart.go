@@ -22,13 +22,14 @@ func (m *Machine) rootNode(name string) (*node, *qmp.ReplyError) {
 
 // jobOptions are what all block jobs take.
 type jobOptions struct {
-	id, filterName            string
+	id                        string
+	filterName                qmp.Value // absent: QEMU makes one up
 	speed                     int64
 	autoFinalize, autoDismiss bool
 }
 
 func parseJob(a qmp.Value) jobOptions {
-	o := jobOptions{id: a.Get("job-id").S(), filterName: a.Get("filter-node-name").S(), autoFinalize: true, autoDismiss: true}
+	o := jobOptions{id: a.Get("job-id").S(), filterName: a.Get("filter-node-name"), autoFinalize: true, autoDismiss: true}
 	o.speed, _ = a.Get("speed").Int64()
 	if v := a.Get("auto-finalize"); v.Present() {
 		o.autoFinalize = v.IsTrue()
@@ -210,11 +211,11 @@ func (n *node) skipFilters() *node {
 
 // insertJobFilter puts a filter of a job above a node; its child has the role that the
 // driver gives it.
-func (m *Machine) insertJobFilter(kind, role string, below *node, name string) (*node, *qmp.ReplyError) {
-	n := &node{m: m, kind: kind, name: name, owned: true, readOnly: kind == "commit_top", implicit: name == ""}
-	if name == "" {
+func (m *Machine) insertJobFilter(kind, role string, below *node, name qmp.Value) (*node, *qmp.ReplyError) {
+	n := &node{m: m, kind: kind, name: name.S(), owned: true, readOnly: kind == "commit_top", implicit: !name.Present()}
+	if !name.Present() {
 		n.name = m.generateName()
-	} else if err := m.checkName(name); err != nil {
+	} else if err := m.checkName(n.name); err != nil {
 		return nil, err
 	}
 	n.drv = &passDriver{n}

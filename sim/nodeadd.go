@@ -205,6 +205,7 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 	if name, ok := ref.Text(); ok {
 		c, err := m.lookup(name)
 		if err == nil && role == "file" {
+			m.noise(c) // a backend probes it
 			err = n.checkZeroes()
 		}
 		if err != nil {
@@ -213,7 +214,6 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 		e := n.attach(role, c)
 		if err := c.conflictBelow(); err != nil {
 			_ = e.detach()
-			m.noise(c) // it was attached, and goes again
 			return nil, err
 		}
 		return c, nil

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,7 @@ type mirrorFlags struct {
 
 	steps, sessionSteps, workers int
 	seed                         uint64
-	qemu                         string
+	qemu, out                    string
 }
 
 func mirrorCommand() *cobra.Command {
@@ -48,6 +50,7 @@ random sessions on both and compares images, too; the last line is
 	c.Flags().IntVar(&f.steps, "steps", 0, "random steps on simulator and real QEMU side by side")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the first random session")
 	c.Flags().StringVar(&f.qemu, "qemu", "", "the real binary (default: "+real.DefaultBinary+")")
+	c.Flags().StringVar(&f.out, "out", "", "directory for shrunk sessions that differ, as recordings")
 	c.Flags().IntVar(&f.sessionSteps, "session-steps", duel.SessionSteps, "steps of one random session")
 	c.Flags().IntVar(&f.workers, "workers", 2, "random sessions at a time")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON document")
@@ -65,6 +68,9 @@ func (f mirrorFlags) random(out io.Writer) error {
 				fmt.Fprintf(out, "  %s%s\n", t.Step.Message(""), t.Step.Raw)
 			}
 			fmt.Fprintf(out, "%v\n", shrunk.Difference)
+			if err := f.write(shrunk); err != nil {
+				fmt.Fprintf(out, "the session cannot be written: %v\n", err)
+			}
 		},
 	}
 	t, err := c.Run()
@@ -76,6 +82,21 @@ func (f mirrorFlags) random(out io.Writer) error {
 		return errFinding
 	}
 	return nil
+}
+
+// write stores a session as a recording of the real QEMU.
+func (f mirrorFlags) write(s duel.Session) error {
+	if f.out == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := qmp.WriteTranscript(&text, s.Transcript()); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.out, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(f.out, fmt.Sprintf("seed-%d.jsonl", s.Seed)), text.Bytes(), 0o644)
 }
 
 // memoryDir is where files are memory, if there is such a place.

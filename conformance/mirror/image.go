@@ -42,6 +42,13 @@ const sizeUnknown = 16 << 20
 // images are the files that the session found, as far as its messages tell: what it
 // opened without making it, with the sizes that its queries show first.
 func (r *Recording) images() []image {
+	if r.files != nil {
+		var all []image
+		for _, f := range r.files {
+			all = append(all, image{path: f.Path, size: f.Size, cluster: f.Cluster, version: f.Version})
+		}
+		return all
+	}
 	s := &survey{length: sizeUnknown, shown: map[string]image{}, made: map[string]bool{}, empty: map[string]bool{}, missing: map[string]bool{}, files: map[string]string{}, full: map[string]bool{}}
 	for _, v := range r.spec.Nodes {
 		s.opened(v, "")

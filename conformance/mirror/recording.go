@@ -51,7 +51,8 @@ type Recording struct {
 	Continues string
 
 	spec      machine.Spec
-	signal    bool // ended by SIGTERM
+	files     []File // as the note tells; nil if it does not
+	signal    bool   // ended by SIGTERM
 	exchanges []exchange
 }
 
@@ -126,6 +127,11 @@ func (r *Recording) begin(line int, l qmp.Line) error {
 	if l.Dir == qmp.FromServer {
 		e.command, e.answers = qmp.Value{}, []qmp.Value{l.Message}
 		if argv, ok := strings.CutPrefix(l.Note, "argv: "); ok {
+			argv, files, err := cutFiles(argv)
+			if err != nil {
+				return err
+			}
+			r.files = files
 			spec, err := parseArguments(argv)
 			if err != nil {
 				return fmt.Errorf("QEMU's arguments in the note: %w", err)

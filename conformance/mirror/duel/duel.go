@@ -66,6 +66,7 @@ type Session struct {
 	Seed       uint64
 	Steps      int
 	Difference *Difference
+	Greeting   qmp.Value
 	// Turns are the real QEMU's.
 	Turns []Turn
 	Setup walk.Setup
@@ -96,7 +97,7 @@ func (d *Duel) Repeat(seed uint64, steps []walk.Step) Session {
 
 func (d *Duel) against(seed uint64, setup walk.Setup, model Run) Session {
 	actual := d.real.run(setup, model)
-	return Session{Seed: seed, Steps: len(actual.Turns), Difference: compare(actual, model), Turns: actual.Turns, Setup: setup}
+	return Session{Seed: seed, Steps: len(actual.Turns), Difference: compare(actual, model), Greeting: actual.Greeting, Turns: actual.Turns, Setup: setup}
 }
 
 // Shrink finds the shortest session of that seed that it can which still differs, and

@@ -46,6 +46,7 @@ func (r *realSide) run(s walk.Setup, model Run) Run {
 	defer func() { _ = m.Kill() }()
 	c, err := dial(m)
 	if err == nil {
+		run.Greeting = c.greeting
 		run.Turns, err = c.session(model.Turns)
 		c.close()
 	}
@@ -120,6 +121,7 @@ func (w *wire) receive() (qmp.Value, error) {
 // realClient is the session's connection, and one that only looks.
 type realClient struct {
 	main, eye wire
+	greeting  qmp.Value
 }
 
 func dial(m *real.Machine) (*realClient, error) {
@@ -131,13 +133,15 @@ func dial(m *real.Machine) (*realClient, error) {
 			return nil, err
 		}
 		w := wire{conn, bufio.NewReaderSize(conn, 1<<16)}
-		if _, err := w.receive(); err != nil {
+		if c.greeting, err = w.receive(); err != nil {
 			return nil, fmt.Errorf("greeting: %w", err)
 		}
 		*[...]*wire{&c.main, &c.eye}[i] = w
 	}
-	_, err := c.look(negotiate().Command)
-	return c, err
+	if _, err := c.look(negotiate().Command); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (c *realClient) close() {

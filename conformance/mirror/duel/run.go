@@ -20,8 +20,9 @@ type Turn struct {
 
 // Run is a session on one side.
 type Run struct {
-	Turns []Turn
-	Files map[string]string // what is in the images after the end, by name
+	Greeting qmp.Value // of the real side
+	Turns    []Turn
+	Files    map[string]string // what is in the images after the end, by name
 	// Trouble is why the session could not go on: a machine that died, hung, or
 	// did not start. Turns are those before.
 	Trouble string

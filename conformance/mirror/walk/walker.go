@@ -65,7 +65,7 @@ func (w *Walker) node(drivers ...string) string {
 	case w.d.In(40):
 		return one(w.d, unknown, "", "vd0", "")
 	case w.d.In(25) || len(names) == 0:
-		names = w.v.those()
+		names = w.v.those("qcow2", "raw", "copy-before-write", "null-co", "null-aio")
 	}
 	if len(names) == 0 {
 		return unknown
