@@ -230,3 +230,15 @@ func TestNothingIsLeftWhenTheProgramIsKilled(t *testing.T) {
 		t.Errorf("%s is left behind", dir)
 	}
 }
+
+func TestAProgramThatForgotItsReaperFailsInsteadOfStartingItselfForEver(t *testing.T) {
+	t.Setenv("FLEECE_REAPER_OF", t.TempDir())
+	h, err := real.NewHypervisor(real.Options{})
+	if err == nil {
+		_ = h.Close()
+		t.Fatal("a hypervisor within a reaper that went on")
+	}
+	if !strings.Contains(err.Error(), "real.MaybeReaper") {
+		t.Skip(err) // no QEMU
+	}
+}

@@ -72,6 +72,10 @@ const userNamespaceVariable = "FLEECE_REAPER_USERNS"
 // startReaper runs this program again as the reaper, in a mount namespace of its
 // own if that is possible.
 func startReaper(dir string) (*reaper, error) {
+	if os.Getenv(reaperVariable) != "" {
+		// It would start itself for ever.
+		return nil, errors.New("this process was started as a reaper and went on: the program must call real.MaybeReaper first in main, or in TestMain")
+	}
 	var reasons []error
 	for _, attributes := range namespaces() {
 		r, err := spawnReaper(dir, attributes)

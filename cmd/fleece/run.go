@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -61,6 +62,7 @@ environment did, or that specs were left out.`,
 	fs.IntVar(&f.workers, "workers", 0, "simulated worlds at a time (0: one per processor)")
 	fs.DurationVar(&f.deadline, "deadline", 2*time.Minute, "wall-clock bound of one spec in one lane")
 	fs.StringVar(&f.reportDir, "report-dir", "", "directory for results.jsonl, report.json, junit.xml and report.html")
+	fs.StringVar(&f.lane.KeepImages, "keep-images", "", "directory for the files that each spec leaves: LANE/SPEC/... (those of failures are always in the report directory)")
 	fs.StringVar(&f.baseline, "baseline", "", "file with the failures that are known, each with url and expiry")
 	fs.StringVar(&f.shard, "shard", "", "run part i of n of the specs: i/n")
 	fs.DurationVar(&f.budget, "budget", 0, "wall-clock bound of the whole run: specs that do not begin within it are not run (0: none)")
@@ -86,6 +88,9 @@ func (f runFlags) run(out io.Writer) error {
 	}
 	if f.schedules < 0 || f.schedules > conformance.SchedulesMax {
 		return fmt.Errorf("--schedules %d: must be between 0 and %d", f.schedules, conformance.SchedulesMax)
+	}
+	if f.reportDir != "" {
+		f.lane.KeepFailed = filepath.Join(f.reportDir, "images")
 	}
 	// Every lane is there before the first spec runs and before an earlier
 	// report is written over.

@@ -42,6 +42,9 @@ type Config struct {
 	Binary string
 	// Accel of the real QEMU: "tcg" (or empty) or "kvm".
 	Accel string
+	// KeepImages is a directory for the files of every spec as its run left them,
+	// LANE/SPEC/…; KeepFailed is one for those of failed runs. "" keeps none.
+	KeepImages, KeepFailed string
 }
 
 func (c Config) newDriver() func(rt.Process, host.Host, machine.Hypervisor, conformance.DriverConfig) (any, error) {

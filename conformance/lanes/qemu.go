@@ -72,6 +72,9 @@ func (l *qemuLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) c
 		})
 	})
 	out := r.end()
+	if to := l.c.keepTo(run, l.Name(), out.Failure != nil); to != "" {
+		kept(&out, keepDir(hv.Root()+dir, dir, to))
+	}
 	if err := hv.Close(); err != nil && out.Failure == nil {
 		out.Failure = &conformance.Failure{Kind: "harness", Message: "end of the run: " + err.Error()}
 	}

@@ -83,20 +83,27 @@ func (l *simLane) Has(conformance.Feature) (bool, string) { return true, "" }
 func (l *simLane) Explores() bool { return true }
 
 // Run runs the body once: on the plain schedule, a random one, or a stored trace.
-// A failure is replayed once more to keep the QMP exchange.
 func (l *simLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) conformance.Outcome {
 	memory := l.memory()
 	defer l.giveBack(memory)
-	pool := memory.pool
 	s := &simRun{lane: l, run: run, body: body, pages: memory.pages}
-	if run.Trace != "" {
+	out := s.judged(memory.pool)
+	if to := l.c.keepTo(run, l.Name(), out.Failure != nil); to != "" && s.kernel != nil {
+		kept(&out, keepMemory(s.kernel, to))
+	}
+	return out
+}
+
+// judged is the run. A failure is replayed once more to keep the QMP exchange.
+func (s *simRun) judged(pool *simrt.Pool) conformance.Outcome {
+	if s.run.Trace != "" {
 		return s.replay(pool)
 	}
 	var strategy explore.Strategy = explore.Plain{}
-	if run.Schedule > 0 {
+	if s.run.Schedule > 0 {
 		strategy = explore.NewRandom()
 	}
-	o := explore.Run(s.scenario(), strategy, run.Seed, pool)
+	o := explore.Run(s.scenario(), strategy, s.run.Seed, pool)
 	out := s.outcome(o)
 	if out.Failure != nil && o.Trace != nil {
 		s.keep = true
@@ -119,7 +126,8 @@ type simRun struct {
 	run     conformance.RunSpec
 	body    func(e *conformance.Env)
 	pages   *memhost.Pages
-	keep    bool // the exchange
+	kernel  *memhost.Kernel // of the last world
+	keep    bool            // the exchange
 	failure *conformance.Failure
 }
 
@@ -175,6 +183,7 @@ func (s *simRun) main(w *simrt.World) {
 	s.failure = nil
 	s.pages.Reset() // the world before, if any, is over
 	kernel := memhost.New(w.Kernel(), memhost.Options{Pages: s.pages})
+	s.kernel = kernel
 	view := func(p rt.Process) host.Host { return kernel.View(p) }
 	fail := func(f conformance.Failure) {
 		s.failure = &f

@@ -61,5 +61,9 @@ func (l *simRealLane) Run(run conformance.RunSpec, body func(e *conformance.Env)
 			Fail: r.fail, KeepExchange: true, Seed: run.Seed,
 		})
 	})
-	return r.end()
+	out := r.end()
+	if to := l.c.keepTo(run, l.Name(), out.Failure != nil); to != "" {
+		kept(&out, keepMemory(kernel, to))
+	}
+	return out
 }
