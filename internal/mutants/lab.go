@@ -40,6 +40,8 @@ type verdict struct {
 type lab struct {
 	work      string // a private directory
 	schedules int
+	woven     string         // the binary that holds several mutants, "" if there is none
+	numbers   map[string]int // of the mutants that it holds
 }
 
 // healthy builds the tree as it is and demands that every named spec passes.
@@ -48,8 +50,13 @@ func (l lab) healthy(ctx context.Context, all []mutant) error {
 	if err := build(ctx, bin, ""); err != nil {
 		return fmt.Errorf("the tree without any mutant: %w", err)
 	}
+	return l.allPass(ctx, bin, all)
+}
+
+// allPass demands that every named spec passes in a binary in which no mutant is on.
+func (l lab) allPass(ctx context.Context, bin string, all []mutant) error {
 	ids := specsOf(all)
-	results, err := l.run(ctx, bin, ids)
+	results, err := l.run(ctx, bin, ids, 0)
 	if err != nil {
 		return fmt.Errorf("the tree without any mutant: %w", err)
 	}
@@ -61,19 +68,22 @@ func (l lab) healthy(ctx context.Context, all []mutant) error {
 	return nil
 }
 
-// try builds a mutant and runs its specs, all of which must fail.
+// try runs the specs of a mutant, all of which must fail.
 func (l lab) try(ctx context.Context, m mutant) verdict {
-	dir := filepath.Join(l.work, m.name)
-	overlay, err := m.apply(".", dir)
-	if err != nil {
-		return verdict{broken, err.Error()}
+	bin, number := l.woven, l.numbers[m.name]
+	if number == 0 {
+		dir := filepath.Join(l.work, m.name)
+		overlay, err := m.apply(".", dir)
+		if err != nil {
+			return verdict{broken, err.Error()}
+		}
+		bin = filepath.Join(dir, "trial")
+		if err := build(ctx, bin, overlay); err != nil {
+			return verdict{broken, err.Error()}
+		}
+		defer os.Remove(bin)
 	}
-	bin := filepath.Join(dir, "trial")
-	if err := build(ctx, bin, overlay); err != nil {
-		return verdict{broken, err.Error()}
-	}
-	defer os.Remove(bin)
-	results, err := l.run(ctx, bin, m.specs)
+	results, err := l.run(ctx, bin, m.specs, number)
 	if err != nil {
 		return verdict{broken, err.Error()}
 	}
@@ -100,38 +110,6 @@ func judge(r conformance.Result) verdict {
 	}
 }
 
-// apply patches a copy, below dir, of the touched file of the tree, and writes an
-// overlay for the build that puts the copy in place of the original.
-func (m mutant) apply(tree, dir string) (overlay string, err error) {
-	original, err := filepath.Abs(filepath.Join(tree, m.file))
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
-	}
-	patched := filepath.Join(dir, "tree", m.file)
-	if err := os.MkdirAll(filepath.Dir(patched), 0o755); err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(patched, text, 0o644); err != nil {
-		return "", err
-	}
-	c := exec.Command("git", "apply", "--recount", m.patch)
-	c.Dir = filepath.Join(dir, "tree")
-	c.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+dir)
-	if text, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the patch does not apply, make it anew: %w: %s", err, text)
-	}
-	text, err = json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
-	if err != nil {
-		return "", err
-	}
-	overlay = filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, text, 0o644)
-}
-
 // build makes the trial; overlay is "" for the tree as it is. Without symbols it
 // links faster.
 func build(ctx context.Context, bin, overlay string) error {
@@ -146,18 +124,20 @@ func build(ctx context.Context, bin, overlay string) error {
 	return nil
 }
 
-// run runs specs on the simulator, in one process.
-func (l lab) run(ctx context.Context, bin string, specs []string) ([]conformance.Result, error) {
+// run runs specs on the simulator, in one process; mutant is its number if the
+// binary holds several.
+func (l lab) run(ctx context.Context, bin string, specs []string, mutant int) ([]conformance.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
 	c := exec.CommandContext(ctx, bin, "-specs", strings.Join(specs, ","),
 		"-schedules", strconv.Itoa(l.schedules), "-deadline", specLimit.String())
+	c.Env = append(os.Environ(), switchVariable+"="+strconv.Itoa(mutant))
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	failure := c.Run()
 	var results []conformance.Result
 	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
-		return nil, fmt.Errorf("no results (%v): %w; standard error: %s", failure, err, tail(errs.String()))
+		return nil, fmt.Errorf("no results (%w): %w; standard error: %s", failure, err, tail(errs.String()))
 	}
 	return results, nil
 }

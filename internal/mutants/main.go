@@ -1,7 +1,8 @@
 // Command mutants shows that the suite has teeth: it applies each stored mistake
 // of fixtures/mutants to a copy of the file that it touches, builds the
-// suite with that copy in place of the original, and demands that each named spec
-// fails on the simulator. The tree itself is never touched. It runs at the top of the tree and
+// suite with that copy in place of the original (weave.go: many of them in one
+// build), and demands that each named spec fails on the simulator. The tree itself
+// is never touched. It runs at the top of the tree and
 // needs git.
 //
 // It is a development tool, not part of the product; the product has no switch
@@ -71,12 +72,16 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err := l.healthy(ctx, all); err != nil {
 		return err
 	}
+	if err := l.weave(ctx, all); err != nil {
+		fmt.Fprintln(out, "mutants: each is built alone:", err)
+	}
 	verdicts := l.tryAll(ctx, all)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
 	}
 	bad := table(out, all, verdicts, o.why)
-	fmt.Fprintf(out, "mutants: %d killed, %d not, %.0f s\n", len(all)-bad, bad, time.Since(start).Seconds())
+	fmt.Fprintf(out, "mutants: %d killed, %d not, %d built alone, %.0f s\n",
+		len(all)-bad, bad, len(all)-len(l.numbers), time.Since(start).Seconds())
 	if bad > 0 {
 		return fmt.Errorf("%d of %d mutants were not killed by each of their specs", bad, len(all))
 	}
@@ -91,8 +96,9 @@ func specIDs(all []conformance.Spec) []string {
 	return ids
 }
 
-// tryAll tries the mutants, as many at a time as keep the processors busy: a build
-// links on one of them for most of its time, and the run of a spec uses them all.
+// tryAll tries the mutants, as many at a time as keep the processors busy: the build
+// of one alone links on one of them for most of its time, and the run of a spec uses
+// them all.
 func (l lab) tryAll(ctx context.Context, all []mutant) []verdict {
 	verdicts := make([]verdict, len(all))
 	var wg sync.WaitGroup
