@@ -6,6 +6,7 @@ BIN := bin
 REPORT_DIR ?= out
 SCHEDULES ?= 25
 FUZZTIME ?= 10s
+DIRS ?= driver,virt
 GOFLAGS_BUILD := -trimpath
 
 .DEFAULT_GOAL := help
@@ -58,6 +59,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 .PHONY: mutants
 mutants: ## the stored mistakes, each of which a named spec must catch
 	@$(GO) run ./internal/mutants
+
+.PHONY: survey
+survey: ## mistakes made mechanically in DIRS, listed when no spec notices them (a question, not a gate)
+	@$(GO) run ./internal/mutants --survey $(DIRS)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ import (
 // options are the command's flags.
 type options struct {
 	dir, only string
+	survey    string
 	schedules int
 	why       bool
 }
@@ -41,6 +43,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.dir, "dir", "fixtures/mutants", "directory of the stored mutants")
 	flag.StringVar(&o.only, "only", "", "name of one mutant (without .patch)")
+	flag.StringVar(&o.survey, "survey", "", "instead, list the mechanical mistakes in these directories (commas between) that no spec notices")
 	flag.IntVar(&o.schedules, "schedules", 25, "explored schedules per spec")
 	flag.BoolVar(&o.why, "why", false, "show how each mutant was killed")
 	flag.Parse()
@@ -54,6 +57,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options, out io.Writer) error {
+	if o.survey != "" {
+		return survey(ctx, strings.Split(o.survey, ","), o.schedules, out)
+	}
 	start := time.Now()
 	known := specIDs(specs.All())
 	all, err := load(o.dir, o.only, known)

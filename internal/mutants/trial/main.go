@@ -24,16 +24,17 @@ import (
 func main() {
 	ids := flag.String("specs", "", "ids with commas between")
 	schedules := flag.Int("schedules", 25, "explored schedules per spec")
+	first := flag.Bool("first", false, "end at the first that does not pass")
 	deadline := flag.Duration("deadline", time.Minute, "wall-clock bound of one spec")
 	flag.Parse()
 	lanes.TuneCollector()
-	if err := run(strings.Split(*ids, ","), *schedules, *deadline); err != nil {
+	if err := run(strings.Split(*ids, ","), *schedules, *deadline, *first); err != nil {
 		fmt.Fprintln(os.Stderr, "trial:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ids []string, schedules int, deadline time.Duration) error {
+func run(ids []string, schedules int, deadline time.Duration, first bool) error {
 	lane, err := lanes.Sim(lanes.Config{})
 	if err != nil {
 		return err
@@ -47,6 +48,9 @@ func run(ids []string, schedules int, deadline time.Duration) error {
 		results = append(results, conformance.RunOne(s, conformance.Options{
 			Lane: lane, Schedules: schedules, Seed: 1, Deadline: deadline,
 		}))
+		if first && results[len(results)-1].State != conformance.StatePass {
+			break
+		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(results)
 }
