@@ -258,6 +258,21 @@ func (t *T) Pause(most uint64) {
 	}
 }
 
+// Each runs f for one of n cases, which follows from the run's seed, so that many
+// runs cover all of them. Where the clock is real and runs are few it runs f for each.
+func (t *T) Each(n int, f func(i int)) {
+	if _, simulated := t.env.World.(interface{ Points() int }); simulated {
+		f(int((&random{t.env.Seed ^ eachSalt}).below(uint64(n))))
+		return
+	}
+	for i := range n {
+		f(i)
+	}
+}
+
+// eachSalt keeps Each and Pause apart.
+const eachSalt = 0x6a09e667f3bcc908
+
 // ReadFile reads a file of the host.
 func (t *T) ReadFile(path string) []byte {
 	text, err := host.ReadFile(t.host, path, fileBytesMax)

@@ -153,6 +153,9 @@ func (d *domain) stop(r *run) {
 	redefined := d.live != d.def
 	d.stopped = r.reason()
 	d.run, d.live, d.ended = nil, nil, nil
+	if d.backup != nil {
+		d.dropSocket(d.backup)
+	}
 	if b := d.backup; b.visible() {
 		if b.st.Phase != state.Done {
 			d.terminate(b, virt.DOMAIN_JOB_CANCELLED, id)

@@ -270,7 +270,11 @@ func serverAddress(s *backupdef.Server) (network, address string) {
 // left. If one stays longer than QEMU lets it, the error says so, and the server
 // with it stays for another try.
 func (d *domain) stopServing(r *run, b *backup) error {
-	if !b.serving || d.usable(r) != nil {
+	if !b.serving {
+		return nil
+	}
+	if d.usable(r) != nil {
+		d.dropSocket(b)
 		return nil
 	}
 	for _, k := range b.disks {
@@ -292,6 +296,22 @@ func (d *domain) stopServing(r *run, b *backup) error {
 		b.credentials = false
 	}
 	return nil
+}
+
+// dropSocket removes the name of a unix socket that a machine left behind when it
+// died. One at which somebody listens is left alone: the machine may not be dead yet,
+// or another program has taken the path.
+func (d *domain) dropSocket(b *backup) {
+	if !b.serving || b.def.Server.Transport != "unix" {
+		return
+	}
+	c, err := d.drv.h.Dial(host.Unix, b.def.Server.Socket)
+	if err == nil {
+		d.drv.p.Note("socket-in-use", b.def.Server.Socket, c.Close())
+		return
+	}
+	d.removeNoted(b.def.Server.Socket)
+	b.serving = false
 }
 
 // awaitNoClients waits until nobody is connected to the server.

@@ -114,6 +114,7 @@ func (d *domain) recoverInactive(b *backup) {
 		case b.st.Phase == state.Running:
 			b.started = true
 			d.setBackup(b)
+			d.dropSocket(b)
 			d.terminate(b, virt.DOMAIN_JOB_CANCELLED, d.id())
 		default:
 			d.setBackup(nil)

@@ -18,7 +18,7 @@ func All() []conformance.Spec {
 		checkpointSpecs(), checkpointCallSpecs(),
 		pushSpecs(), pushNetworkSpecs(), pullSpecs(), metamorphicSpecs(), incrementalSpecs(),
 		endSpecs(), endTableSpecs(), jobSpecs(), abortSpecs(), statsSpecs(), eventSpecs(),
-		surfaceSpecs(), recoverySpecs(), scaleSpecs(),
+		surfaceSpecs(), recoverySpecs(), recoveryCallSpecs(), scaleSpecs(),
 	} {
 		all = append(all, part...)
 	}

@@ -43,7 +43,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.dir, "dir", "fixtures/mutants", "directory of the stored mutants")
 	flag.StringVar(&o.only, "only", "", "name of one mutant (without .patch)")
-	flag.StringVar(&o.survey, "survey", "", "instead, list the mechanical mistakes in these directories (commas between) that no spec notices")
+	flag.StringVar(&o.survey, "survey", "", "instead, list the mechanical mistakes in these directories or files (commas between) that no spec notices")
 	flag.IntVar(&o.schedules, "schedules", 25, "explored schedules per spec")
 	flag.BoolVar(&o.why, "why", false, "show how each mutant was killed")
 	flag.Parse()

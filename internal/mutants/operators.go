@@ -112,8 +112,12 @@ func short(s string) string {
 	return s
 }
 
-// goFiles lists the Go files of a directory that are no tests, sorted.
+// goFiles lists the Go files of a directory that are no tests, sorted; a Go file is
+// itself.
 func goFiles(dir string) ([]string, error) {
+	if strings.HasSuffix(dir, ".go") {
+		return []string{dir}, nil
+	}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
