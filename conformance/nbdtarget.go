@@ -108,14 +108,26 @@ func (m memoryImage) Next(off int64) (int64, oracle.Kind, error) {
 	return int64(len(m)) - off, oracle.Data, nil
 }
 
-// Name and what follows make the target an nbd.Export.
-func (n *NBDTarget) Name() string            { return "target" }
-func (n *NBDTarget) Description() string     { return "" }
-func (n *NBDTarget) Size() int64             { return int64(len(n.content)) }
-func (n *NBDTarget) ReadOnly() bool          { return false }
-func (n *NBDTarget) MultiConn() bool         { return false }
+// Name is that of the export: with what follows the target is an nbd.Export.
+func (n *NBDTarget) Name() string { return "target" }
+
+// Description is empty.
+func (n *NBDTarget) Description() string { return "" }
+
+// Size is in bytes.
+func (n *NBDTarget) Size() int64 { return int64(len(n.content)) }
+
+// ReadOnly is false: backups are written to it.
+func (n *NBDTarget) ReadOnly() bool { return false }
+
+// MultiConn is false.
+func (n *NBDTarget) MultiConn() bool { return false }
+
+// Contexts is empty: there is none to negotiate.
 func (n *NBDTarget) Contexts() []nbd.Context { return nil }
-func (n *NBDTarget) Flush() error            { return nil }
+
+// Flush does nothing: what is written is in memory.
+func (n *NBDTarget) Flush() error { return nil }
 
 // Cache does nothing.
 func (n *NBDTarget) Cache(_, _ int64) error { return nil }

@@ -189,7 +189,7 @@ func (p *Pull) Dial() (*nbd.Client, error) {
 	}
 	k, err := nbd.Connect(c)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%v)", err, c.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return k, nil
 }

@@ -72,7 +72,7 @@ func (o *option) query() (string, error) {
 		return "", err
 	}
 	if n > o.left {
-		return "", o.refuse(ErrInvalid, "Inconsistent lengths in option %s", o.kind)
+		return "", o.refuse("Inconsistent lengths in option %s", o.kind)
 	}
 	if n > StringMax {
 		return "", o.skip(n)

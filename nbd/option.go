@@ -1,6 +1,7 @@
 package nbd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -35,9 +36,9 @@ func (o *option) finish(e OptionErrno, format string, args ...any) error {
 	return nil
 }
 
-// refuse is finish for a place that must not go on.
-func (o *option) refuse(e OptionErrno, format string, args ...any) error {
-	if err := o.finish(e, format, args...); err != nil {
+// refuse is finish with ErrInvalid, for a place that must not go on.
+func (o *option) refuse(format string, args ...any) error {
+	if err := o.finish(ErrInvalid, format, args...); err != nil {
 		return err
 	}
 	return errAnswered{}
@@ -45,7 +46,7 @@ func (o *option) refuse(e OptionErrno, format string, args ...any) error {
 
 // answered turns errAnswered, which is no reason to end the session, into nil.
 func answered(err error) error {
-	if _, ok := err.(errAnswered); ok {
+	if errors.Is(err, errAnswered{}) {
 		return nil
 	}
 	return err
@@ -61,7 +62,7 @@ func (o *option) skip(n uint32) error {
 // read fills p with data of the option.
 func (o *option) read(p []byte) error {
 	if uint32(len(p)) > o.left {
-		return o.refuse(ErrInvalid, "Inconsistent lengths in option %s", o.kind)
+		return o.refuse("Inconsistent lengths in option %s", o.kind)
 	}
 	o.left -= uint32(len(p))
 	_, err := io.ReadFull(o.s.in, p)
@@ -91,7 +92,7 @@ func (o *option) name() (string, error) {
 		return "", err
 	}
 	if n > StringMax {
-		return "", o.refuse(ErrInvalid, "Invalid name length: %d", n)
+		return "", o.refuse("Invalid name length: %d", n)
 	}
 	return o.text(n)
 }
@@ -101,7 +102,7 @@ func (o *option) noData() error {
 	if o.left == 0 {
 		return nil
 	}
-	return o.refuse(ErrInvalid, "option '%s' has unexpected length", o.kind)
+	return o.refuse("option '%s' has unexpected length", o.kind)
 }
 
 func (o *option) list() error {

@@ -66,14 +66,14 @@ func (m *Machine) openNBD(n *node) *qmp.ReplyError {
 		return qmp.Generic("request on denied: NBD server does not allow writes")
 	}
 	n.readOnly = n.readOnly || readOnly
-	n.path = nbdName(n.options, network, shown, export)
+	n.path = nbdName(network, shown, export)
 	n.drv = &nbdDriver{n: n, c: c, size: info.Size}
 	m.insert(n)
 	return nil
 }
 
 // nbdName is the URI of nbd_refresh_filename.
-func nbdName(options qmp.Value, network, shown, export string) string {
+func nbdName(network, shown, export string) string {
 	switch {
 	case network == host.Unix && export == "":
 		return "nbd+unix://?socket=" + shown
@@ -187,17 +187,4 @@ func (d *nbdDriver) close() error {
 		return nil
 	}
 	return d.request(d.c.Disconnect)
-}
-
-// yields reports whether writing to the node lets the machine's lock go.
-func (n *node) yields() bool {
-	if n.kind == "nbd" {
-		return true
-	}
-	for _, e := range n.children {
-		if e.child.yields() {
-			return true
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,8 +62,12 @@ func readReport(path string) (conformance.Report, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(text, &r); err != nil || r.Tool == "" {
-		return r, fmt.Errorf("%s is no report of fleece (%v): give the directory of --report-dir, or its %s", path, err, report.ReportFile)
+	err = json.Unmarshal(text, &r)
+	if err == nil && r.Tool == "" {
+		err = errors.New("it names no tool")
+	}
+	if err != nil {
+		return r, fmt.Errorf("%s is no report of fleece (%w): give the directory of --report-dir, or its %s", path, err, report.ReportFile)
 	}
 	return r, nil
 }

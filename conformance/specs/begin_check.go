@@ -51,7 +51,7 @@ func beginCheckSpecs() []conformance.Spec {
 
 func handleConnectionFlags(t *conformance.T) {
 	d := oneDisk(t)
-	noCheckpoint := virt.DomainBackupBeginFlags(virt.DOMAIN_BACKUP_BEGIN_NO_METADATA)
+	noCheckpoint := virt.DOMAIN_BACKUP_BEGIN_NO_METADATA
 	garbage := virt.XML("<nonsense/>")
 	var nobody *virt.Domain
 	refused := func(dom *virt.Domain, flags virt.DomainBackupBeginFlags, code virt.ErrorNumber, text string) {
@@ -91,8 +91,8 @@ func orderOfChecks(t *conformance.T) {
 		return "<disk name='" + name + "' type='file'><target file='" + there + "'/>" + rest + "</disk>"
 	}
 	misfit, iso := disk("vdz", ""), disk("vda", "<driver type='iso'/>")
-	since := func(checkpoint, disks string) *string {
-		return virt.XML("<domainbackup><incremental>" + checkpoint + "</incremental><disks>" + disks + "</disks></domainbackup>")
+	since := func(disks string) *string {
+		return virt.XML("<domainbackup><incremental>c0</incremental><disks>" + disks + "</disks></domainbackup>")
 	}
 	refused := func(row string, backup *string, checkpoint string, flags virt.DomainBackupBeginFlags, code virt.ErrorNumber, text string) {
 		d.ExpectRefused(conformance.Refusal{Row: row, Backup: backup, Checkpoint: virt.XML(checkpoint), Flags: flags, Code: code, Text: text})
@@ -113,11 +113,11 @@ func orderOfChecks(t *conformance.T) {
 	refused("guest agent", inDisks(misfit), unfit, virt.DOMAIN_BACKUP_BEGIN_QUIESCE, virt.ERR_ARGUMENT_UNSUPPORTED,
 		"QEMU guest agent is not configured")
 	refused("disks", inDisks(misfit), unfit, 0, virt.ERR_CONFIG_UNSUPPORTED, "no disk named 'vdz'")
-	refused("another backup", since("c0", iso), unfit, 0, virt.ERR_OPERATION_INVALID, "another backup job is already running")
+	refused("another backup", since(iso), unfit, 0, virt.ERR_OPERATION_INVALID, "another backup job is already running")
 	done.EndsWith(1)
-	refused("checkpoint's disks", since("c0", iso), unfit, 0, virt.ERR_CONFIG_UNSUPPORTED, "no disk named 'vdz'")
-	refused("format", since("c0", iso), good, 0, virt.ERR_CONFIG_UNSUPPORTED, "storage format 'iso'")
-	refused("checkpoint to start from", since("c0", disk("vda", "")), good, 0, virt.ERR_NO_DOMAIN_CHECKPOINT,
+	refused("checkpoint's disks", since(iso), unfit, 0, virt.ERR_CONFIG_UNSUPPORTED, "no disk named 'vdz'")
+	refused("format", since(iso), good, 0, virt.ERR_CONFIG_UNSUPPORTED, "storage format 'iso'")
+	refused("checkpoint to start from", since(disk("vda", "")), good, 0, virt.ERR_NO_DOMAIN_CHECKPOINT,
 		"Checkpoint 'c0' for incremental backup of disk 'vda' not found")
 	refused("a later disk's checkpoint", inDisks(disk("vda", "")+"<disk name='vdb' type='file' incremental='c0'><target file='"+there+"'/></disk>"),
 		good, 0, virt.ERR_NO_DOMAIN_CHECKPOINT, "Checkpoint 'c0' for incremental backup of disk 'vdb' not found")

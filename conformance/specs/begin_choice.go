@@ -115,7 +115,7 @@ func takesTheChosenDisks(t *conformance.T) {
 	t.Join()
 	b.EndsWith(1)
 	d.Write("vdb", 0, 512)
-	t.Expect(d.OnMonitor("block-dirty-bitmap-disable", bitmap(d.FormatNode("vdb"), "c0", false, false)[:2]...)).
+	t.Expect(d.OnMonitor("block-dirty-bitmap-disable", bitmap(d.FormatNode("vdb"), "c0", false)[:2]...)).
 		To(ContainSubstring("Dirty bitmap 'c0' not found"), "the disk that the checkpoint leaves out has no bitmap")
 	d.PowerOff()
 	b.ExpectImages()

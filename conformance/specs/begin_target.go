@@ -107,9 +107,9 @@ func noRoomToFormat(t *conformance.T) {
 }
 
 // bitmap is a bitmap on a node, as block-dirty-bitmap-add takes it.
-func bitmap(node, name string, persistent, disabled bool) []qmp.Member {
+func bitmap(node, name string, persistent bool) []qmp.Member {
 	return []qmp.Member{qmp.M("node", qmp.Str(node)), qmp.M("name", qmp.Str(name)),
-		qmp.M("persistent", qmp.Bool(persistent)), qmp.M("disabled", qmp.Bool(disabled))}
+		qmp.M("persistent", qmp.Bool(persistent)), qmp.M("disabled", qmp.Bool(false))}
 }
 
 func bitmapsInTheWay(t *conformance.T) {
@@ -120,7 +120,7 @@ func bitmapsInTheWay(t *conformance.T) {
 	node := d.FormatNode("vda")
 	for _, name := range []string{"c1", "backup-vda"} {
 		d.MayHaveBitmap(name)
-		t.Expect(d.OnMonitor("block-dirty-bitmap-add", bitmap(node, name, true, false)...)).To(BeEmpty())
+		t.Expect(d.OnMonitor("block-dirty-bitmap-add", bitmap(node, name, true)...)).To(BeEmpty())
 	}
 	disk := "<disk name='vda' type='file'><target file='" + t.Path("image") + "'/></disk>"
 	d.ExpectRefused(
@@ -157,11 +157,11 @@ func checkpointMustBeSound(t *conformance.T) {
 	refused("E139", "never", virt.ERR_NO_DOMAIN_CHECKPOINT, "Checkpoint 'never' for incremental backup of disk 'vda' not found")
 	refused("I18", "new", virt.ERR_CHECKPOINT_INCONSISTENT, "missing or broken bitmap 'new' for disk 'vda'")
 	d.BrokenBitmap("c0")
-	t.Expect(d.OnMonitor("block-dirty-bitmap-disable", bitmap(node, "c0", false, false)[:2]...)).To(BeEmpty())
+	t.Expect(d.OnMonitor("block-dirty-bitmap-disable", bitmap(node, "c0", false)[:2]...)).To(BeEmpty())
 	refused("E140, disabled", "c0", virt.ERR_CHECKPOINT_INCONSISTENT, broken)
-	t.Expect(d.OnMonitor("block-dirty-bitmap-remove", bitmap(node, "c0", false, false)[:2]...)).To(BeEmpty())
+	t.Expect(d.OnMonitor("block-dirty-bitmap-remove", bitmap(node, "c0", false)[:2]...)).To(BeEmpty())
 	refused("E140, missing", "c0", virt.ERR_CHECKPOINT_INCONSISTENT, broken)
-	t.Expect(d.OnMonitor("block-dirty-bitmap-add", bitmap(node, "c0", false, false)...)).To(BeEmpty())
+	t.Expect(d.OnMonitor("block-dirty-bitmap-add", bitmap(node, "c0", false)...)).To(BeEmpty())
 	refused("E140, transient", "c0", virt.ERR_CHECKPOINT_INCONSISTENT, broken)
 	// The other disk is not concerned, and this one can be copied in full.
 	mixed := images(t, "mixed", "vda", "vdb")

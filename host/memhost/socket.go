@@ -56,7 +56,7 @@ func (v *view) Listen(network, address string) (host.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.unbind = v.p.OnKill(func() { l.shut(rt.ErrKilled) })
+	l.unbind = v.p.OnKill(func() { _ = l.shut(rt.ErrKilled) })
 	return l, nil
 }
 

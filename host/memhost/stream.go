@@ -47,7 +47,7 @@ func newFlow(kernel rt.Runtime, name string) *flow {
 
 // bind makes the end p's: it is closed when p dies.
 func (s *stream) bind(p rt.Process) {
-	s.swapUnbind(p.OnKill(func() { s.shut(rt.ErrKilled) }))
+	s.swapUnbind(p.OnKill(func() { _ = s.shut(rt.ErrKilled) }))
 }
 
 func (s *stream) swapUnbind(next func()) {

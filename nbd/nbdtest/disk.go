@@ -101,12 +101,20 @@ func (d *Disk) fault(op string) error {
 	return d.Fault(op)
 }
 
-// Name, Description, Size, ReadOnly and MultiConn describe the export.
-func (d *Disk) Name() string        { return d.ExportName }
+// Name is that of the export.
+func (d *Disk) Name() string { return d.ExportName }
+
+// Description is for people.
 func (d *Disk) Description() string { return d.Text }
-func (d *Disk) Size() int64         { return int64(len(d.content)) }
-func (d *Disk) ReadOnly() bool      { return !d.Writable }
-func (d *Disk) MultiConn() bool     { return true }
+
+// Size is in bytes.
+func (d *Disk) Size() int64 { return int64(len(d.content)) }
+
+// ReadOnly reports whether clients may not write.
+func (d *Disk) ReadOnly() bool { return !d.Writable }
+
+// MultiConn reports that several connections see each other's writes.
+func (d *Disk) MultiConn() bool { return true }
 
 // Contexts lists what was configured.
 func (d *Disk) Contexts() []nbd.Context {

@@ -86,8 +86,12 @@ func (m *Machine) start() error {
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("directory %s: is none (%v)", m.o.Dir, err)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("directory %s: is none: %w", m.o.Dir, err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("directory %s: is none", m.o.Dir)
 	}
 	schema, err := qmp.LoadSchema()
 	if err != nil {
