@@ -53,6 +53,14 @@ func TestParse_FailsInLibvirtsOrder(t *testing.T) {
 		{"E093", pull("<disk name='vda' type='file'><scratch file='/x'/><driver type='raw'/></disk>"), "attribute type", virt.ERR_XML_INVALID_SCHEMA},
 		{"E094", disks("<disk name='vda' type='file'><driver type='vhdx'/></disk>"), "attribute type", virt.ERR_XML_INVALID_SCHEMA},
 		{"E095", disks("<disk name='vda' type='file'><target file='/x'><encryption format='qcow'><secret type='passphrase'/></encryption></target></disk>"), "attribute format", virt.ERR_XML_INVALID_SCHEMA},
+		{"E076", "<domainbackup mode=' push'/>", "unknown backup mode ' push'", virt.ERR_CONFIG_UNSUPPORTED},
+		{"E076", "<domainbackup mode='pull'><server transport='tcp ' name='a'/></domainbackup>", "unknown protocol transport type 'tcp '", virt.ERR_CONFIG_UNSUPPORTED},
+		{"E076", disks("<disk name='vda' type='file '/>"), "Invalid value for attribute 'type' in element 'disk': 'file '.", virt.ERR_XML_ERROR},
+		{"E108", disks("<disk name='vda' type='file'><driver type=' raw'/></disk>"), "unknown storage source format ' raw'", virt.ERR_XML_ERROR},
+		{"E089", disks("<disk name='vda' type='file'><target file='C:\\x'/></disk>"), "disk backup image path 'C:\\x' must be absolute", virt.ERR_XML_ERROR},
+		{"E081", "<domainbackup mode='pull'><server transport='unix' socket='C:\\s'/></domainbackup>", "backup socket path 'C:\\s' must be absolute", virt.ERR_XML_ERROR},
+		{"E079", "<domainbackup mode='pull'><server name='a_b'/></domainbackup>", "attribute name", virt.ERR_XML_INVALID_SCHEMA},
+		{"E095", disks("<disk name='vda' type='file'><target file='/x'><encryption format='luks'><secret type='volume' usage='u'/></encryption></target></disk>"), "attribute type", virt.ERR_XML_INVALID_SCHEMA},
 		{"E096", "<domainbackup mode='pull'><server name='a' port='65536'/></domainbackup>", "port '65536' out of range", virt.ERR_INVALID_ARG},
 		{"E108", disks("<disk name='vda' type='file'><driver type='luks'/></disk>"), "unknown storage source format 'luks'", virt.ERR_XML_ERROR},
 	}
@@ -155,6 +163,35 @@ func TestFormat_IsWhatWasParsed(t *testing.T) {
 				if d.Mode == Incremental {
 					d.Incremental = "c2"
 				}
+			}
+			b.Disks = append(b.Disks, d)
+		}
+		if err := b.Align(domain(t), "s"); err != nil {
+			r.Fatal(err)
+		}
+		again, err := Parse(b.Format())
+		if err != nil {
+			r.Fatalf("%v\n%s", err, b.Format())
+		}
+		if diff := cmp.Diff(&b, again, cmp.AllowUnexported(Disk{})); diff != "" {
+			r.Fatal(diff)
+		}
+	})
+}
+
+func TestFormat_IsWhatWasParsedOfAPull(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		text := rapid.SampledFrom([]string{"", "e", "a<b&'c\"", " x\t"})
+		b := Backup{Mode: Pull, Server: &Server{Transport: "tcp", Name: "::1", Port: "10809"}}
+		if rapid.Bool().Draw(r, "unix") {
+			b.Server = &Server{Transport: "unix", Socket: "/run/'s"}
+		}
+		b.Server.TLS = rapid.SampledFrom([]string{"", "yes", "no"}).Draw(r, "tls")
+		for _, name := range []string{"vda", "vdb"}[:rapid.IntRange(1, 2).Draw(r, "disks")] {
+			d := Disk{Name: name, Backup: true, Type: "block", Path: "/dev/" + name, Mode: Full}
+			d.ExportName, d.ExportBitmap = text.Draw(r, "export"), text.Draw(r, "bitmap")
+			if rapid.Bool().Draw(r, "incremental") {
+				d.Mode, d.Incremental = Incremental, "c0"
 			}
 			b.Disks = append(b.Disks, d)
 		}

@@ -1,6 +1,7 @@
 package backupdef
 
 import (
+	"slices"
 	"strconv"
 
 	"fleece/driver/xmldoc"
@@ -10,31 +11,58 @@ import (
 // Default is the document for a NULL diskXml: a full push of all disks.
 func Default() *Backup { return &Backup{Mode: Push} }
 
-// Parse reads a document. Errors in order: 35, 27, 92, then 8 for a port out of
-// range and 27 for a format that the grammar has and the code has not.
+// Parse reads a document. Errors in order: 35, 27, 92, then those of the code: 8 for a
+// port out of range, 27 and 67 for what the grammar lets through and the code does not.
 func Parse(text string) (*Backup, error) {
-	root, err := xmldoc.Parse("domain_backup", text)
+	p, b, err := grammar(text)
 	if err != nil {
 		return nil, err
 	}
-	if root.Name != "domainbackup" {
-		return nil, xmldoc.WrongRoot("domainbackup", root.Name)
-	}
-	p := parser{rules: xmldoc.Rules{Schema: "domainbackup.rng"}}
-	b := p.backup(root)
-	if err := p.rules.Err(); err != nil {
+	if err := p.rules.Code(); err != nil {
 		return nil, err
 	}
 	return b, b.check()
 }
 
-// parser checks the grammar and builds the backup in one pass. Where the grammar
-// differs from libvirt's 9.0 the comment says "relaxed" (contract row 13).
-type parser struct{ rules xmldoc.Rules }
+// grammar is the part of Parse that libvirt leaves to libxml2. The errors are 35, 27
+// and 92; the parser knows which relaxations were needed.
+func grammar(text string) (*parser, *Backup, error) {
+	root, err := xmldoc.Parse("domain_backup", text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if root.Name != "domainbackup" {
+		return nil, nil, xmldoc.WrongRoot("domainbackup", root.Name)
+	}
+	p := &parser{rules: xmldoc.Rules{Schema: "domainbackup.rng"}}
+	b := p.backup(root)
+	return p, b, p.rules.Err()
+}
+
+// relaxation is a set of the ways in which a document is not libvirt's 9.0, and taken
+// all the same (contract rows 13 and 15). A document that needs none is judged as
+// libvirt's schema does.
+type relaxation uint8
+
+const (
+	serverLeftOut  relaxation = 1 << iota // of a pull backup: one is chosen (PUL-05)
+	typeLeftOut                           // of a disk with nothing in it: a file
+	scratchLeftOut                        // of a disk with a driver or a type: a name is made
+	networkTarget                         // type='network' (BEG-17)
+)
+
+// parser checks the grammar and builds the backup in one pass.
+type parser struct {
+	rules   xmldoc.Rules
+	relaxed relaxation
+}
 
 func (p *parser) backup(root *xmldoc.Node) *Backup {
 	r := &p.rules
 	r.Attrs(root, "mode")
+	if mode, ok := root.Attr("mode"); ok && mode != Push && mode != Pull {
+		r.Later(unsupported(virt.FROM_DOMAIN, "unknown backup mode '%s'", mode))
+	}
 	b := &Backup{Mode: r.Value(root, "mode", Push, Pull)}
 	if b.Mode == Pull {
 		r.Children(root, "incremental", "server", "disks")
@@ -46,9 +74,11 @@ func (p *parser) backup(root *xmldoc.Node) *Backup {
 		r.TextOnly(n)
 		b.Incremental = n.Text
 	}
-	// Relaxed: a pull backup may leave the server out.
-	if n := root.First("server"); n != nil && b.Mode == Pull {
+	switch n := root.First("server"); {
+	case n != nil && b.Mode == Pull:
 		b.Server = p.server(n)
+	case b.Mode == Pull:
+		p.relaxed |= serverLeftOut
 	}
 	if n := root.First("disks"); n != nil {
 		r.Attrs(n)
@@ -63,32 +93,22 @@ func (p *parser) backup(root *xmldoc.Node) *Backup {
 func (p *parser) server(n *xmldoc.Node) *Server {
 	r := &p.rules
 	r.Children(n)
+	if t, ok := n.Attr("transport"); ok && t != "tcp" && t != "unix" {
+		r.Later(unsupported(virt.FROM_DOMAIN, "unknown protocol transport type '%s'", t))
+	}
 	s := &Server{Transport: r.Value(n, "transport", "tcp", "unix"), TLS: r.Value(n, "tls", "yes", "no")}
 	if s.Transport == "unix" {
 		r.Attrs(n, "transport", "tls", "socket")
-		s.Socket = r.Match(n, "socket", xmldoc.AbsolutePath)
+		s.Socket = r.Match(n, "socket", xmldoc.AbsFilePath)
 		return s
 	}
 	s.Transport = "tcp"
 	r.Attrs(n, "transport", "tls", "name", "port")
 	s.Name = r.Match(n, "name", hostName)
-	if port, ok := n.Attr("port"); ok {
-		if _, err := strconv.ParseUint(port, 10, 32); err != nil || !xmldoc.Digits(port) {
-			r.Fail(n, "Element server failed to validate attribute port")
-		}
-		s.Port = port
+	if _, ok := n.Attr("port"); ok {
+		s.Port = r.Match(n, "port", xmldoc.UnsignedInt)
 	}
 	return s
-}
-
-// hostName is dnsName or ipAddr of the schemas.
-func hostName(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !xmldoc.Alphanumeric(c) && c != '.' && c != '-' && c != ':' && c != '_' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 func (p *parser) disk(n *xmldoc.Node, mode string) Disk {
@@ -102,11 +122,6 @@ func (p *parser) disk(n *xmldoc.Node, mode string) Disk {
 		Name: r.Match(n, "name", xmldoc.DiskTarget), Backup: r.Value(n, "backup", "yes", "no") != "no",
 		Mode: r.Value(n, "backupmode", Full, Incremental), Incremental: n.AttrOr("incremental", ""),
 		ExportName: n.AttrOr("exportname", ""), ExportBitmap: n.AttrOr("exportbitmap", ""),
-	}
-	if mode == Push { // an extension of ours: contract row 15
-		d.Type = r.Value(n, "type", "file", "block", Network)
-	} else {
-		d.Type = r.Value(n, "type", "file", "block")
 	}
 	if _, ok := n.Attr("incremental"); ok && d.Mode == Full {
 		r.Fail(n, "Invalid attribute incremental for element disk")
@@ -123,122 +138,89 @@ func (p *parser) disk(n *xmldoc.Node, mode string) Disk {
 	if c := n.First("driver"); c != nil {
 		p.driver(c, &d, mode)
 	}
-	c := n.First(store)
-	switch {
+	switch c := n.First(store); {
 	case d.Type == Network && c == nil:
 		r.Fail(n, "Expecting an element target, got nothing")
 	case d.Type == Network:
 		p.remote(c, &d)
 	case c != nil:
 		p.store(c, &d)
+	case mode == Pull && (n.Child != nil || d.Type == "block"):
+		p.relaxed |= scratchLeftOut
 	}
 	return d
 }
 
 // leftOut is a disk with backup='no': the rest of it means nothing.
 func (p *parser) leftOut(n *xmldoc.Node, d Disk) Disk {
-	if d.Type != "" {
+	if _, ok := n.Attr("type"); ok {
 		p.rules.Fail(n, "Invalid attribute type for element disk")
 	}
 	p.rules.Children(n)
 	return Disk{Name: d.Name}
 }
 
-// typeOf applies the rule that a push disk names its type. Relaxed: a disk with a
-// name and backup='yes' and nothing more gets all defaults; a pull disk always may.
+// typeOf applies the rule that a disk names its type, unless it is of a pull backup
+// and does not say backup='yes' either. Relaxed for a disk with nothing in it.
 func (p *parser) typeOf(n *xmldoc.Node, d *Disk, mode string) {
-	if d.Type != "" {
+	types := []string{"file", "block", Network}
+	if mode == Pull {
+		types = types[:2]
+	}
+	if _, ok := n.Attr("type"); ok {
+		if d.Type = p.rules.Value(n, "type", types...); d.Type == Network {
+			p.relaxed |= networkTarget
+		}
 		return
 	}
 	d.Type = "file"
-	bare := n.Child == nil && d.Mode == "" && d.Incremental == ""
-	if mode == Push && !bare {
+	_, said := n.Attr("backup")
+	switch {
+	case mode == Pull && !said:
+	case n.Child == nil && (mode == Pull || d.Mode == "" && d.Incremental == ""):
+		p.relaxed |= typeLeftOut
+	default:
 		p.rules.Fail(n, "Element disk misses attribute type")
 	}
 }
 
 func (p *parser) driver(n *xmldoc.Node, d *Disk, mode string) {
-	p.rules.Attrs(n, "type")
-	p.rules.Children(n)
-	d.Format = p.rules.Match(n, "type", func(s string) bool {
-		return s == "qcow2" || mode == Push && knownFormat(s)
-	})
-}
-
-// knownFormat is storageFormat of the schemas.
-func knownFormat(s string) bool {
-	switch s {
-	case "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks",
-		"cow", "qcow", "qcow2", "qed", "vmdk":
-		return true
-	}
-	return false
-}
-
-func (p *parser) store(n *xmldoc.Node, d *Disk) {
-	attr := "file"
-	if d.Type == "block" {
-		attr = "dev"
-	}
 	r := &p.rules
-	r.Attrs(n, attr)
-	d.Path = r.Match(n, attr, xmldoc.AbsolutePath)
-	if n.TrimmedText() != "" {
-		r.Fail(n, "Did not expect text in element %s content", n.Name)
+	r.Attrs(n, "type")
+	r.Children(n)
+	if f, ok := n.Attr("type"); ok && f != "qcow2" && !slices.Contains(storageFormats(), f) {
+		r.Later(virt.Errorf(virt.ERR_XML_ERROR, virt.FROM_DOMAIN, "unknown storage source format '%s'", f))
 	}
-	encrypted := false
-	for c := n.Child; c != nil; c = c.Next {
-		switch {
-		case c.Name == "seclabel":
-			p.seclabel(c)
-		case c.Name == "encryption" && !encrypted:
-			encrypted = true
-			p.encryption(c)
-		default:
-			r.Fail(c, "Did not expect element %s there", c.Name)
-		}
-		d.extra = append(d.extra, c)
-	}
-}
-
-func (p *parser) seclabel(n *xmldoc.Node) {
-	p.rules.Attrs(n, "model", "relabel", "labelskip")
-	p.rules.Value(n, "relabel", "yes", "no")
-	p.rules.Value(n, "labelskip", "yes", "no")
-	p.rules.Children(n, "label")
-	if label := n.First("label"); label != nil {
-		p.rules.TextOnly(label)
-	}
-}
-
-func (p *parser) encryption(n *xmldoc.Node) {
-	r := &p.rules
-	r.Attrs(n, "format", "engine")
-	r.Match(n, "format", func(s string) bool { return s == "luks" })
-	r.Value(n, "engine", "qemu")
-	r.Children(n, "secret", "cipher", "ivgen")
-	if secret := n.First("secret"); secret == nil {
-		r.Fail(n, "Expecting an element secret, got nothing")
+	if mode == Pull {
+		d.Format = r.OneOf(n, "type", "qcow2")
 	} else {
-		r.Attrs(secret, "type", "uuid", "usage")
-		r.Match(secret, "type", func(s string) bool { return s == "passphrase" || s == "volume" })
-		r.Children(secret)
+		d.Format = r.OneOf(n, "type", storageFormats()...)
 	}
-	if (n.First("cipher") == nil) != (n.First("ivgen") == nil) {
-		r.Fail(n, "Expecting elements cipher and ivgen, got one of them")
-	}
+}
+
+// storageFormats is storageFormat of the schemas.
+func storageFormats() []string {
+	return []string{"raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks",
+		"cow", "qcow", "qcow2", "qed", "vmdk"}
 }
 
 // check is what the code looks at after the grammar.
 func (b *Backup) check() error {
-	if s := b.Server; s != nil && s.Port != "" {
-		if n, err := strconv.ParseUint(s.Port, 10, 64); err != nil || n > 65535 {
+	if s := b.Server; s != nil {
+		if n, err := strconv.ParseUint(s.Port, 10, 64); s.Port != "" && (err != nil || n > 65535) {
 			return virt.Errorf(virt.ERR_INVALID_ARG, virt.FROM_NONE, "port '%s' out of range", s.Port)
+		}
+		if s.Transport == "unix" && !xmldoc.AbsolutePath(s.Socket) {
+			return virt.Errorf(virt.ERR_XML_ERROR, virt.FROM_DOMAIN, "backup socket path '%s' must be absolute", s.Socket)
 		}
 	}
 	for i := range b.Disks {
-		if d := &b.Disks[i]; d.Format == "luks" {
+		d := &b.Disks[i]
+		if d.Format == "luks" {
 			return virt.Errorf(virt.ERR_XML_ERROR, virt.FROM_DOMAIN, "unknown storage source format '%s'", d.Format)
+		}
+		if d.Path != "" && d.Remote == nil && !xmldoc.AbsolutePath(d.Path) {
+			return virt.Errorf(virt.ERR_XML_ERROR, virt.FROM_DOMAIN, "disk backup image path '%s' must be absolute", d.Path)
 		}
 	}
 	return nil

@@ -2,10 +2,12 @@ package checkpointdef
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"fleece/driver/domaindef"
 	"fleece/virt"
@@ -152,6 +154,31 @@ func TestFormat_IsTheMetadataDocument(t *testing.T) {
 	if s := c.Format(FormatOptions{NoDomain: true, Sizes: true}); !strings.Contains(s, "size='0'") || strings.Contains(s, "<domain>") {
 		t.Errorf("got\n%s", s)
 	}
+}
+
+func TestFormat_IsWhatWasParsed(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		name := rapid.StringMatching(`[a-zA-Z0-9_\-][a-zA-Z0-9_.\-]{0,20}`)
+		c := &Checkpoint{Name: name.Draw(r, "name"), CreationTime: rapid.Int64Range(1, math.MaxInt64).Draw(r, "time")}
+		c.Description = rapid.StringMatching("[ -~\t\n\ré☃]{0,20}").Draw(r, "description")
+		if rapid.Bool().Draw(r, "child") {
+			c.Parent = name.Draw(r, "parent")
+		}
+		for _, disk := range []string{"vda", "vdb", "xvdc_1"}[:rapid.IntRange(0, 3).Draw(r, "disks")] {
+			d := Disk{Name: disk, Size: -1, Bitmap: rapid.Bool().Draw(r, "bitmap")}
+			if d.Bitmap {
+				d.BitmapName = c.Name
+			}
+			c.Disks = append(c.Disks, d)
+		}
+		again, err := ParseRedefine(c.Format(FormatOptions{}))
+		if err != nil {
+			r.Fatalf("%v\n%s", err, c.Format(FormatOptions{}))
+		}
+		if diff := cmp.Diff(c, again); diff != "" {
+			r.Fatal(diff)
+		}
+	})
 }
 
 // FuzzParse: no panic, and what is accepted as complete is written and read again.

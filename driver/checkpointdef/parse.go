@@ -1,6 +1,7 @@
 package checkpointdef
 
 import (
+	"math"
 	"strconv"
 
 	"fleece/driver/domaindef"
@@ -50,16 +51,11 @@ func ParseRedefine(text string) (*Checkpoint, error) {
 
 // parse reads what both kinds of document have; domain is the embedded element.
 func parse(text string) (c *Checkpoint, domain *xmldoc.Node, err error) {
-	root, err := xmldoc.Parse("domain_checkpoint", text)
+	c, r, root, err := grammar(text)
 	if err != nil {
 		return nil, nil, err
 	}
-	if root.Name != "domaincheckpoint" {
-		return nil, nil, xmldoc.WrongRoot("domaincheckpoint", root.Name)
-	}
-	r := xmldoc.Rules{Schema: "domaincheckpoint.rng"}
-	c = read(&r, root)
-	if err := r.Err(); err != nil {
+	if err := r.Code(); err != nil {
 		return nil, nil, err
 	}
 	if len(c.Name) > NameBytesMax {
@@ -67,6 +63,20 @@ func parse(text string) (c *Checkpoint, domain *xmldoc.Node, err error) {
 			"checkpoint name of %d bytes is longer than the limit of %d bytes", len(c.Name), NameBytesMax)
 	}
 	return c, root.First("domain"), nil
+}
+
+// grammar is the part of parse that libvirt leaves to libxml2. The errors are 35, 27
+// and 92.
+func grammar(text string) (*Checkpoint, *xmldoc.Rules, *xmldoc.Node, error) {
+	root, err := xmldoc.Parse("domain_checkpoint", text)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if root.Name != "domaincheckpoint" {
+		return nil, nil, nil, xmldoc.WrongRoot("domaincheckpoint", root.Name)
+	}
+	r := &xmldoc.Rules{Schema: "domaincheckpoint.rng"}
+	return read(r, root), r, root, r.Err()
 }
 
 func read(r *xmldoc.Rules, root *xmldoc.Node) *Checkpoint {
@@ -82,7 +92,7 @@ func read(r *xmldoc.Rules, root *xmldoc.Node) *Checkpoint {
 	}
 	if n := root.First("creationTime"); n != nil {
 		r.TextOnly(n)
-		c.CreationTime = number(r, n, n.TrimmedText())
+		c.CreationTime = number(r, n, n.Text)
 	}
 	if n := root.First("parent"); n != nil {
 		r.Attrs(n)
@@ -119,11 +129,15 @@ func name(r *xmldoc.Rules, n *xmldoc.Node) string {
 	return n.Text
 }
 
-// number is unsignedLong of the schema, as far as it fits.
+// number is unsignedLong of the schema. What does not fit is 0, as libvirt has it,
+// whose code then says that there was none (E215).
 func number(r *xmldoc.Rules, n *xmldoc.Node, text string) int64 {
-	v, err := strconv.ParseUint(text, 10, 63)
+	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || !xmldoc.Digits(text) {
 		r.Fail(n, "Error validating datatype unsignedLong of element %s", n.Name)
+	}
+	if v > math.MaxInt64 {
+		return 0
 	}
 	return int64(v)
 }
@@ -132,7 +146,7 @@ func disk(r *xmldoc.Rules, n *xmldoc.Node) Disk {
 	r.Attrs(n, "name", "checkpoint", "bitmap", "size")
 	r.Children(n)
 	d := Disk{
-		Name: r.Match(n, "name", func(s string) bool { return xmldoc.DiskTarget(s) || xmldoc.AbsolutePath(s) }),
+		Name: r.Match(n, "name", func(s string) bool { return xmldoc.DiskTarget(s) || xmldoc.AbsFilePath(s) }),
 		Size: -1, Bitmap: r.Value(n, "checkpoint", "bitmap", "no") != "no",
 	}
 	for _, attr := range []string{"bitmap", "size"} {

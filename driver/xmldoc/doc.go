@@ -81,6 +81,16 @@ func (n *Node) First(name string) *Node {
 	return nil
 }
 
+// Before reports whether n comes before another child of the same element.
+func (n *Node) Before(other *Node) bool {
+	for c := n.Next; c != nil; c = c.Next {
+		if c == other {
+			return true
+		}
+	}
+	return false
+}
+
 // TrimmedText is Text without white space around it; "" for a nil Node.
 func (n *Node) TrimmedText() string {
 	if n == nil {

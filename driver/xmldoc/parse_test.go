@@ -3,6 +3,7 @@ package xmldoc
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -40,6 +41,64 @@ func TestParse_TellsWhatIsNotWellFormed(t *testing.T) {
 		if !errors.Is(err, virt.ERR_XML_DETAIL) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.60q: got %v, want %q", c.text, err, c.want)
 		}
+	}
+}
+
+func TestParse_HasLimits(t *testing.T) {
+	many := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	within := "<a>" + many(ElementsMax-1, "<b/><!--%d-->") + "</a>"
+	cases := []struct{ text, want string }{
+		{within, ""},
+		{"<a><b/>" + within[len("<a>"):], "(doc):1: document has more than 65536 elements"},
+		{"<a " + many(AttributesPerElement, "x%d='' ") + "/>", ""},
+		{"<a\n" + many(AttributesPerElement+1, "x%d='' ") + "/>", "(doc):2: element has more than 64 attributes"},
+		{"<a>" + strings.Repeat("x", DocumentBytesMax-len("<a></a>")) + "</a>", ""},
+		{"<a>" + strings.Repeat("x", DocumentBytesMax) + "</a>", "(doc):1: document of 4194311 bytes is larger than the limit of 4194304 bytes"},
+		{strings.Repeat("<a>", DepthMax) + strings.Repeat("</a>", DepthMax), ""},
+		{"<a>" + many(textPiecesMax, "x<!--%d-->") + "x</a>", ""},
+		{"<a>\n" + many(textPiecesMax+1, "x<!--%d-->") + "x</a>", "(doc):2: text of element a is in too many or too long pieces"},
+	}
+	for _, c := range cases {
+		_, err := Parse("doc", c.text)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.40q: got %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestRules_NameTheLineOfWhatIsWrong(t *testing.T) {
+	root, err := Parse("doc", "<a>\n<b\n x='1'/>\n<c/>\n</a>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Rules{Schema: "a.rng"}
+	r.Children(root, "b")
+	if got := r.Err(); got == nil || !strings.HasSuffix(got.Error(), "validate doc against a.rng\nDid not expect element c there (line 4)')") {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestRules_LeaveWhiteSpaceAroundATokenToTheCode(t *testing.T) {
+	root, err := Parse("doc", "<a x=' yes\n' y='ye s' z='yes'/>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Rules
+	if r.Value(root, "z", "yes") != "yes" || r.Value(root, "absent", "yes") != "" || r.Code() != nil {
+		t.Errorf("a good value: %v", r.Code())
+	}
+	got := r.Value(root, "x", "yes")
+	if got != "yes" || r.Err() != nil || !strings.Contains(r.Code().Error(), "Invalid value for attribute 'x' in element 'a': ' yes '.") {
+		t.Errorf("got %q, %v, %v", got, r.Err(), r.Code())
+	}
+	if r.Value(root, "y", "yes"); r.Err() == nil {
+		t.Error("white space inside is overlooked")
 	}
 }
 
