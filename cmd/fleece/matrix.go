@@ -108,6 +108,50 @@ func listRequirements(out io.Writer, wanted matrixFilter, asJSON bool) error {
 		return printJSON(out, rows)
 	}
 	printMatrix(out, rows)
+	if !wanted.any() {
+		return printCalls(out, rows)
+	}
+	return nil
+}
+
+// printCalls prints the matrix API × code, with the rows of each cell: those in
+// brackets need no spec, those with a question mark wait for one.
+func printCalls(out io.Writer, rows []matrixRow) error {
+	c, err := catalogue.Load()
+	if err != nil {
+		return err
+	}
+	mark := make(map[string]string)
+	for _, r := range rows {
+		switch r.State {
+		case stateProved:
+			mark[r.Requirement] = r.Requirement
+		case stateMissing:
+			mark[r.Requirement] = r.Requirement + "?"
+		default:
+			mark[r.Requirement] = "(" + r.Requirement + ")"
+		}
+	}
+	tw := newTable(out, table.Row{"call", "code", "rows"})
+	tw.SetColumnConfigs([]table.ColumnConfig{{Name: "rows", WidthMax: 80, WidthMaxEnforcer: text.WrapSoft}})
+	cells := 0
+	for _, call := range c.Calls() {
+		for i, code := range call.Codes {
+			line := table.Row{"", fmt.Sprintf("%d %s", code.Code, code.Name), ""}
+			if i == 0 {
+				line[0] = call.Name
+			}
+			ids := make([]string, 0, len(code.Rows))
+			for _, r := range code.Rows {
+				ids = append(ids, mark[r.ID])
+			}
+			line[2] = strings.Join(ids, " ")
+			tw.AppendRow(line)
+			cells++
+		}
+	}
+	tw.Render()
+	fmt.Fprintf(out, "%d calls with %d codes; (row) needs no spec, row? waits for one\n", len(c.Calls()), cells)
 	return nil
 }
 

@@ -20,6 +20,7 @@ type view struct {
 	Lanes  []string
 	States []stateCount
 	Rows   []viewRow
+	Calls  []viewCall
 	Specs  []viewSpec
 	Bad    []conformance.Result // everything with a failure, and xpass and notrun
 }
@@ -69,6 +70,9 @@ func HTML(r conformance.Report) ([]byte, error) {
 		return nil, err
 	}
 	v.Rows = rows
+	if v.Calls, err = callsOf(rows); err != nil {
+		return nil, err
+	}
 	t, err := template.New("page").Funcs(template.FuncMap{"anchor": anchor}).Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("the report's page: %w", err)

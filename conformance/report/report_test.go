@@ -82,6 +82,12 @@ func TestHTML_ShowsEverythingAboutAFailureAndNeedsNothingElse(t *testing.T) {
 			t.Errorf("%q is on the page", foreign)
 		}
 	}
+	// The matrix of calls and codes has the colour of the error row, under its call.
+	calls := html[strings.Index(html, "<h2>Calls and codes"):]
+	begin := calls[strings.Index(calls, "<td>BackupEnd<td>"):]
+	if begin = begin[:strings.Index(begin, "</tr>")]; !strings.Contains(begin, "<code>") || !strings.Contains(begin, ">E04") {
+		t.Errorf("the line of BackupEnd is\n%s", begin)
+	}
 	// The row of a requirement shows the worst of its specs, never the pass.
 	row := html[strings.Index(html, "<code>BEG-01</code>"):]
 	if row = row[:strings.Index(row, "</tr>")]; !strings.Contains(row, `class="state error"`) || !strings.Contains(row, `class="state xpass"`) {
