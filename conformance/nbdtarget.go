@@ -22,6 +22,31 @@ type NBDTarget struct {
 	streams []host.Stream
 	dies    int64 // the server dies when that many bytes were written; 0: never
 	got     int64
+	// A program of others: what its export holds, and how it is killed; else nil.
+	foreign func() ([]byte, error)
+	kill    func() error
+}
+
+// foreignServers is a Target that starts programs of others as NBD servers.
+type foreignServers interface {
+	ServeNBD(program, socket string, bytes int64) (content func() ([]byte, error), die func() error, err error)
+}
+
+// ServeNBDBy starts another program, "qemu-nbd" or "nbdkit", as ServeNBD starts a
+// server of the harness's own. A spec that uses it needs FeatureForeignNBD.
+func (t *T) ServeNBDBy(program, name string, size int64) *NBDTarget {
+	n := &NBDTarget{t: t, path: t.Path(name)}
+	n.mu = rt.NewLeafMutex(t.env.World.Kernel(), "nbd-target")
+	f, ok := t.env.Target.(foreignServers)
+	if !ok {
+		t.Broken("this lane starts no programs of others: the spec needs %s", FeatureForeignNBD)
+	}
+	var err error
+	n.foreign, n.kill, err = f.ServeNBD(program, n.path, size)
+	t.must(err, "start "+program)
+	t.Keeps(n.path)
+	t.servers = append(t.servers, n)
+	return n
 }
 
 // ServeNBD starts a server on a unix socket of the run, with one export "target" of
@@ -66,6 +91,10 @@ func (n *NBDTarget) accept() {
 
 // Die ends the server and its connections, as a crash would.
 func (n *NBDTarget) Die() {
+	if n.kill != nil {
+		n.t.must(n.kill(), "kill the NBD server")
+		return
+	}
 	closeQuietly(n.l)
 	n.mu.Lock()
 	streams := n.streams
@@ -89,7 +118,14 @@ func (n *NBDTarget) xml() string {
 }
 
 // image is the content as the oracle reads it.
-func (n *NBDTarget) image() image { return memoryImage(n.content) }
+func (n *NBDTarget) image() image {
+	if n.foreign == nil {
+		return memoryImage(n.content)
+	}
+	content, err := n.foreign()
+	n.t.must(err, "read what the NBD server holds")
+	return memoryImage(content)
+}
 
 type memoryImage []byte
 

@@ -49,6 +49,8 @@ const (
 	FeatureKillDriver Feature = "kill-driver"
 	// FeatureBlockDevice is a block device of the host, for targets that are one.
 	FeatureBlockDevice Feature = "block-device"
+	// FeatureForeignNBD is NBD servers that are programs of others.
+	FeatureForeignNBD Feature = "foreign-nbd"
 	// FeatureReadErrors is a disk image that can be made unreadable.
 	FeatureReadErrors Feature = "read-errors"
 )

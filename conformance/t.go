@@ -15,7 +15,7 @@ import (
 )
 
 // TasksMax bounds the tasks of one spec body.
-const TasksMax = 64
+const TasksMax = 96
 
 // T is what a spec body has: the world's host, a driver behind the public layer,
 // domains with a guest, tasks, and expectations. A failed expectation ends the
@@ -268,6 +268,13 @@ func (t *T) Each(n int, f func(i int)) {
 	for i := range n {
 		f(i)
 	}
+}
+
+// Random draws numbers in [0,n) that follow from the run's seed; streams of different
+// tasks are different.
+func (t *T) Random(stream int) (draw func(n int64) int64) {
+	r := &random{t.env.Seed ^ uint64(stream+1)*eachSalt}
+	return func(n int64) int64 { return int64(r.below(uint64(n))) }
 }
 
 // eachSalt keeps Each and Pause apart.

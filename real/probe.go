@@ -15,6 +15,7 @@ type Abilities struct {
 	KVM           string // why KVM cannot be used
 	Tmpfs         string // why a directory cannot be limited
 	Loop          string // why there is no block device to write to
+	NBDServers    string // why ServeNBD cannot start each of its servers
 }
 
 // Probe looks for a QEMU and for what it needs. binary empty means DefaultBinary.
@@ -22,7 +23,7 @@ func Probe(binary string) Abilities {
 	if binary == "" {
 		binary = DefaultBinary
 	}
-	a := Abilities{Tmpfs: probeTmpfs(), Loop: probeLoop()}
+	a := Abilities{Tmpfs: probeTmpfs(), Loop: probeLoop(), NBDServers: probeNBDServers()}
 	path, err := exec.LookPath(binary)
 	if err != nil {
 		a.Err = err.Error()

@@ -71,3 +71,12 @@ func ByName(name string, c Config) (conformance.Lane, error) {
 	}
 	return nil, fmt.Errorf("unknown target %q: there are sim, sim-real and qemu", name)
 }
+
+// simulatorHas is what the lanes on the simulator have: everything but programs of
+// others.
+func simulatorHas(f conformance.Feature) (bool, string) {
+	if f == conformance.FeatureForeignNBD {
+		return false, "a simulated host runs no programs of others"
+	}
+	return true, ""
+}

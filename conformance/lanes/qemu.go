@@ -38,6 +38,9 @@ func (l *qemuLane) Has(f conformance.Feature) (bool, string) {
 	if f == conformance.FeatureLimitedDir && l.have.Tmpfs != "" {
 		return false, l.have.Tmpfs
 	}
+	if f == conformance.FeatureForeignNBD && l.have.NBDServers != "" {
+		return false, l.have.NBDServers
+	}
 	if f == conformance.FeatureReadErrors {
 		return false, "a file of this host cannot be made unreadable under a running QEMU"
 	}

@@ -78,7 +78,7 @@ func Sim(c Config) (conformance.Lane, error) {
 
 func (l *simLane) Name() string { return conformance.LaneSim }
 
-func (l *simLane) Has(conformance.Feature) (bool, string) { return true, "" }
+func (l *simLane) Has(f conformance.Feature) (bool, string) { return simulatorHas(f) }
 
 func (l *simLane) Explores() bool { return true }
 

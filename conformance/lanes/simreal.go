@@ -34,7 +34,7 @@ func SimReal(c Config) (conformance.Lane, error) {
 
 func (l *simRealLane) Name() string { return conformance.LaneSimReal }
 
-func (l *simRealLane) Has(conformance.Feature) (bool, string) { return true, "" }
+func (l *simRealLane) Has(f conformance.Feature) (bool, string) { return simulatorHas(f) }
 
 func (l *simRealLane) Explores() bool { return false }
 

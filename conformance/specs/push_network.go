@@ -21,6 +21,14 @@ func pushNetworkSpecs() []conformance.Spec {
 			Requirements: []string{"BEG-17", "PSH-03", "END-08", "I12"},
 			Body:         networkTargetDies,
 		},
+		{
+			ID: "push.network-target-of-others",
+			Title: "qemu-nbd and nbdkit hold the whole disk when the event has come, and fail the push when they are killed in the middle; " +
+				"only lane qemu has such programs, push.network-target is the same with a server of the harness's own",
+			Requirements: []string{"BEG-17", "PSH-01", "PSH-03", "I1", "I12"},
+			Needs:        []conformance.Feature{conformance.FeatureForeignNBD},
+			Body:         networkTargetOfOthers,
+		},
 	}
 }
 
@@ -71,4 +79,34 @@ func networkTargetDies(t *conformance.T) {
 	t.Join()
 	t.ExpectNothingLeft(d)
 	d.Write("vda", 0, 64<<10)
+}
+
+func networkTargetOfOthers(t *conformance.T) {
+	const size = 4<<20 + 65536
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{{Target: "vda", Size: size}, {Target: "vdb", Size: 256 << 10}}})
+	d.Write("vda", 0, 2<<20)
+	for _, program := range []string{"qemu-nbd", "nbdkit"} {
+		n := t.ServeNBDBy(program, program, size)
+		to := conformance.BackupSpec{Disks: []conformance.BackupDisk{{Target: "vda", Remote: n}, {Target: "vdb", Path: t.Path(program + "-vdb")}}}
+		b := d.Begin(to)
+		t.Go("guest", func() { d.Scribble("vda", 4) })
+		b.AwaitSuccess()
+		t.Join()
+		b.EndsWith(1)
+		b.ExpectImages()
+		t.HoldPushes()
+		to.Disks = to.Disks[:1]
+		b = d.Begin(to)
+		completed := len(t.JobsCompleted())
+		n.Die()
+		t.ReleasePushes(d)
+		e := t.AwaitJobCompleted(completed + 1)
+		t.LetPushesGo()
+		t.Expect(e.Success()).To(BeFalse())
+		_, err := d.BackupEnd(b.ID, 0)
+		t.ExpectError(err, virt.ERR_OPERATION_FAILED, e.ErrorMessage())
+		t.ExpectFiles(false, b.Paths()...)
+		b.Forget()
+		t.ExpectNothingLeft(d)
+	}
 }

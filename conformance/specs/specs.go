@@ -16,7 +16,7 @@ func All() []conformance.Spec {
 	for _, part := range [][]conformance.Spec{
 		allBeginSpecs(),
 		checkpointSpecs(), checkpointCallSpecs(),
-		pushSpecs(), pushNetworkSpecs(), pullSpecs(), metamorphicSpecs(), incrementalSpecs(),
+		pushSpecs(), pushNetworkSpecs(), pullSpecs(), pullReaderSpecs(), metamorphicSpecs(), incrementalSpecs(),
 		endSpecs(), endTableSpecs(), jobSpecs(), abortSpecs(), statsSpecs(), eventSpecs(),
 		surfaceSpecs(), recoverySpecs(), recoveryCallSpecs(), scaleSpecs(),
 	} {

@@ -1,9 +1,9 @@
 // Command mutants shows that the suite has teeth: it applies each stored mistake
-// of fixtures/mutants to a copy of the file that it touches, builds the
-// suite with that copy in place of the original (weave.go: many of them in one
-// build), and demands that each named spec fails on the simulator. The tree itself
-// is never touched. It runs at the top of the tree and
-// needs git.
+// of fixtures/mutants to a copy of the file that it touches, builds the suite with
+// that copy in place of the original (weave.go: many of them in one build), and
+// demands that each named spec fails on the simulator, or on the real QEMU if it
+// can run only there. The tree itself is never touched. It runs at the top of the
+// tree and needs git.
 //
 // It is a development tool, not part of the product; the product has no switch
 // that makes it wrong.
@@ -134,7 +134,7 @@ func table(out io.Writer, all []mutant, verdicts []verdict, why bool) (bad int) 
 		for _, id := range m.specs[1:] {
 			fmt.Fprintf(out, "%-8s  %-*s  %s\n", "", name, "", id)
 		}
-		if v.fate != killed {
+		if v.fate != killed && v.fate != untried {
 			bad++
 		}
 		if v.why != "" && (why || v.fate != killed) {
