@@ -45,7 +45,7 @@ lint: ## go vet, golangci-lint and the house rules
 	$(GO) test ./internal/lint/...
 
 .PHONY: bench
-bench: $(BIN)/fleece ## QMP round trips of serve and of qemu, whole cycles per second on sim and on qemu, the ratio, bare choice points, and cost by size
+bench: $(BIN)/fleece ## cycles per second on sim and on qemu, QMP round trips, nbdcopy and image comparison beside those of QEMU, bare choice points, cost by size
 	@$(GO) run ./internal/bench -fleece $(BIN)/fleece
 
 .PHONY: demo-pull

@@ -47,7 +47,7 @@ func execute(args []string, base lanes.Config) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(base), listCommand(), replayCommand(base), reportCommand(), mirrorCommand(), serveCommand(), doctorCommand())
+	root.AddCommand(runCommand(base), listCommand(), replayCommand(base), reportCommand(), mirrorCommand(), serveCommand(), compareCommand(), doctorCommand())
 	root.SetArgs(args)
 	err := root.Execute()
 	switch {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,12 @@ type file struct {
 	h    *Host
 	os   *os.File
 	path string // as the caller gave it
+
+	// data is the extent that was found last. To look for its end may have the file
+	// system walk the whole file, so that is not done for each read. Holes that others
+	// make in it later read as zero, as they should.
+	mu   sync.Mutex
+	data host.Extent
 }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
@@ -54,7 +61,10 @@ func (f *file) change(op string, do func() error) error {
 }
 
 func (f *file) Truncate(size int64) error {
-	return f.change("truncate", func() error { return f.os.Truncate(size) })
+	return f.change("truncate", func() error {
+		defer f.know(host.Extent{})
+		return f.os.Truncate(size)
+	})
 }
 
 func (f *file) Sync() error {
@@ -72,6 +82,7 @@ func (f *file) punch(off, length int64) error {
 	if off > math.MaxInt64-length {
 		return syscall.EFBIG
 	}
+	defer f.know(host.Extent{})
 	var err error
 	if ctlErr := f.control(func(fd int) {
 		err = unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, length)
@@ -139,6 +150,9 @@ func (f *file) nextData(off int64) (e host.Extent, ok bool, err error) {
 	if off < 0 {
 		return e, false, syscall.EINVAL
 	}
+	if e, ok = f.known(off); ok {
+		return e, true, nil
+	}
 	size, device, err := f.size()
 	if err != nil || off >= size {
 		return e, false, err
@@ -162,7 +176,26 @@ func (f *file) nextData(off int64) (e host.Extent, ok bool, err error) {
 	case err != nil:
 		return e, false, err
 	}
-	return host.Extent{Offset: start, Length: end - start}, true, nil
+	e = host.Extent{Offset: start, Length: end - start}
+	f.know(e)
+	return e, true, nil
+}
+
+func (f *file) know(e host.Extent) {
+	f.mu.Lock()
+	f.data = e
+	f.mu.Unlock()
+}
+
+// known is what is left from off of the extent that was found last.
+func (f *file) known(off int64) (host.Extent, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	end := f.data.Offset + f.data.Length
+	if off < f.data.Offset || off >= end {
+		return host.Extent{}, false
+	}
+	return host.Extent{Offset: off, Length: end - off}, true
 }
 
 // control gives the descriptor to do, which must not keep it.

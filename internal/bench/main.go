@@ -2,7 +2,8 @@
 // simulator and a real QEMU do, and prints the ratio; how many bare choice points
 // per second the scheduler makes; how the cost of the simulator follows the size
 // of disks and the number of dirty granules; and how many QMP round trips per second
-// fleece serve and a real QEMU do.
+// fleece serve and a real QEMU do; how long nbdcopy takes from fleece serve, qemu-nbd
+// and nbdkit; and how long fleece and qemu-img compare two images.
 //
 // It is a development tool. It judges nothing: the floor is checked by whoever
 // reads it.
@@ -29,14 +30,18 @@ func main() {
 	simSeconds := flag.Float64("sim", 3, "seconds of cycles on the simulator")
 	qemuCycles := flag.Int("qemu", 40, "cycles on the real QEMU; 0 leaves it out")
 	fleece := flag.String("fleece", "", "the built fleece, to compare its server with QEMU's; empty leaves it out")
-	only := flag.Bool("serve-only", false, "measure the server only")
+	only := flag.String("only", "", "one part: cycles, serve or images")
 	flag.Parse()
+	part := func(name string) bool { return *only == "" || *only == name }
 	var err error
-	if !*only {
+	if part("cycles") {
 		err = run(*simSeconds, *qemuCycles)
 	}
-	if err == nil && *fleece != "" {
+	if err == nil && *fleece != "" && part("serve") {
 		err = serve(*fleece)
+	}
+	if err == nil && *fleece != "" && part("images") {
+		err = images(*fleece)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
