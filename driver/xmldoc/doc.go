@@ -99,6 +99,14 @@ func (n *Node) TrimmedText() string {
 	return strings.Trim(n.Text, " \t\r\n")
 }
 
+// AllText is Text as it is; "" for a nil Node.
+func (n *Node) AllText() string {
+	if n == nil {
+		return ""
+	}
+	return n.Text
+}
+
 // Append adds a child at the end.
 func (n *Node) Append(c *Node) {
 	if n.Child == nil {
