@@ -73,8 +73,8 @@ func (img *image) findTable(index int64) (at int, ok bool) {
 }
 
 // makeTable makes sure that the L2 table of an L1 index exists. A new one is
-// counted, empty and linked in the file at once, as l2_allocate does it; its data
-// clusters come after it in the file.
+// counted, empty and linked in the file at once, as l2_allocate does it, which
+// flushes both caches of metadata first; its data clusters come after it in the file.
 func (img *image) makeTable(index int64) error {
 	at, ok := img.findTable(index)
 	if ok {
@@ -87,6 +87,11 @@ func (img *image) makeTable(index int64) error {
 	img.tables = slices.Insert(img.tables, at, l2Table{index: index, cluster: cluster})
 	if err := img.flushRefcounts(); err != nil {
 		return err
+	}
+	for i := range img.tables {
+		if err := img.flushTable(&img.tables[i]); err != nil {
+			return err
+		}
 	}
 	img.file.bitmaps.dirty(cluster<<img.bits, img.clusterSize())
 	return img.linkTable(&img.tables[at])

@@ -157,6 +157,29 @@ func TestImages_OfAKilledMachineHaveNoErrorsButLeaks(t *testing.T) {
 	}
 }
 
+// QEMU flushes what is cached of all L2 tables before it links a new one, so that the
+// clusters that were counted with it have their entries.
+func TestImages_OfAKilledMachineKeepWhatANewTableFlushed(t *testing.T) {
+	inWorld(t, 2<<30, nil, func(b *bench) {
+		for _, off := range []int64{0, 1 << 20, 700 << 20} {
+			b.must(b.m.GuestWrite("disk", off, []byte{1}))
+		}
+		b.p.Kill()
+		data, err := host.ReadFile(b.host(), dir+"/disk.qcow2", 1<<30)
+		b.must(err)
+		report, err := qcow2.Check(bytes.NewReader(data), int64(len(data)))
+		if err != nil || report.ErrorCount > 0 || report.LeakCount > 0 {
+			t.Errorf("%v %+v", err, report)
+		}
+		r, err := qcow2.Open(bytes.NewReader(data), int64(len(data)), qcow2.Options{})
+		b.must(err)
+		var p [1]byte
+		if _, err := r.ReadAt(p[:], 1<<20); err != nil || p[0] != 1 {
+			t.Errorf("the cluster of the first table has no entry: %v, %v", p, err)
+		}
+	})
+}
+
 func (b *bench) dump(name, out string) {
 	data, err := host.ReadFile(b.host(), dir+"/"+name+".qcow2", 1<<30)
 	b.must(err)
