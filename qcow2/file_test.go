@@ -82,6 +82,18 @@ func pattern(seed uint64, n int64) []byte {
 	return p
 }
 
+// dull is a pattern that deflates well, and repeats itself at every distance up to 40
+// KiB.
+func dull(seed uint64, n int64) []byte {
+	p := pattern(seed, n)
+	rng := rand.New(rand.NewPCG(seed, 2))
+	for at := 64; at < len(p); {
+		from := max(0, at-1-rng.IntN(40<<10))
+		at += copy(p[at:min(at+1+rng.IntN(400), len(p))], p[from:at])
+	}
+	return p
+}
+
 // tb is what helpers need of *testing.T, *testing.B, *testing.F and *rapid.T.
 type tb interface {
 	Helper()

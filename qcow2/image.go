@@ -23,6 +23,9 @@ type Run struct {
 	// Data is the content of a Data run. It may be shorter than the run: the
 	// rest is stored zeros. Write passes it on as it is, without a copy.
 	Data []byte
+	// Compressed asks for the clusters of a Data run to be deflated. One that does not
+	// become smaller is stored as it is, as qemu-img does it.
+	Compressed bool
 }
 
 // End is the first byte after the run.
@@ -90,6 +93,8 @@ func (img *Image) checkRuns() error {
 			return badArgument("Runs.Length", r.Length, "not whole clusters")
 		case int64(len(r.Data)) > r.Length || r.Kind == Zero && len(r.Data) > 0:
 			return badArgument("Runs.Data", int64(len(r.Data)), "more bytes than the run holds")
+		case r.Compressed && r.Kind != Data:
+			return badArgument("Runs.Compressed", r.Offset, "not a run of Data")
 		}
 		end = r.End()
 	}

@@ -51,6 +51,9 @@ func someRuns(t *rapid.T, size, clusters, cs int64) []qcow2.Run {
 		if r.Kind == qcow2.Data && data < 4<<20 {
 			r.Data = pattern(uint64(next), rapid.Int64Range(0, min(r.Length, 1<<20)).Draw(t, "bytes"))
 			data += int64(len(r.Data))
+			if r.Compressed = rapid.Bool().Draw(t, "compressed"); r.Compressed && rapid.Bool().Draw(t, "dull") {
+				r.Data = dull(uint64(next), int64(len(r.Data)))
+			}
 		}
 		runs = append(runs, r)
 		next += n

@@ -93,6 +93,19 @@ func everything(bits uint) *qcow2.Image {
 	}
 }
 
+// compressedToo is everything with compressed runs: some that become smaller, some
+// that do not, and one that ends with the disk.
+func compressedToo(bits uint) *qcow2.Image {
+	img, cs := everything(bits), int64(1)<<bits
+	last := img.Runs[len(img.Runs)-1]
+	last.Data, last.Compressed = dull(4, 512), true
+	img.Runs = append(img.Runs[:3],
+		qcow2.Run{Offset: 20 * cs, Length: 6 * cs, Data: dull(5, 5*cs+100), Compressed: true},
+		qcow2.Run{Offset: 40 * cs, Length: 2 * cs, Data: pattern(6, 2*cs), Compressed: true},
+		img.Runs[3], last)
+	return img
+}
+
 // raw is the content of a small image.
 func raw(img *qcow2.Image) []byte {
 	p := make([]byte, img.Size)
@@ -115,7 +128,7 @@ func eachClusterSize(t *testing.T, f func(t *testing.T, bits uint)) {
 func TestQemuImgFindsWrittenImagesCleanAndEqual(t *testing.T) {
 	needTool(t, "qemu-img")
 	eachClusterSize(t, func(t *testing.T, bits uint) {
-		img := everything(bits)
+		img := compressedToo(bits)
 		m := written(t, img)
 		ours := clean(t, m)
 		path := stored(t, m, "ours.qcow2")
@@ -265,6 +278,8 @@ func content(t testing.TB, r io.ReaderAt, size int64) []byte {
 	return p
 }
 
+// Compressed clusters are left to qemu-img: this reader takes the end of a stream, where
+// it comes with the last bytes, for an error.
 func TestASecondReaderReadsTheSameContent(t *testing.T) {
 	eachClusterSize(t, func(t *testing.T, bits uint) {
 		img := everything(bits)

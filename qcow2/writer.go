@@ -7,6 +7,7 @@ import "fmt"
 type Writer struct {
 	layout layout
 	places []bitmapPlace
+	pack   packer
 	head   []byte // the header
 	out    stream // all other metadata
 }
@@ -22,7 +23,10 @@ func (w *Writer) Write(to File, img *Image) (size int64, err error) {
 	if err := img.check(); err != nil {
 		return 0, err
 	}
-	if w.places, err = w.layout.plan(img, w.places); err != nil {
+	if err := w.pack.pack(img); err != nil {
+		return 0, fmt.Errorf("qcow2: compressing: %w", err)
+	}
+	if w.places, err = w.layout.plan(img, &w.pack, w.places); err != nil {
 		return 0, err
 	}
 	if err := w.header(img); err != nil {
@@ -38,15 +42,19 @@ func (w *Writer) Write(to File, img *Image) (size int64, err error) {
 	w.refcounts()
 	w.l1(img.Runs)
 	w.l2(img.Runs)
+	w.pack.rewind()
 	w.bitmaps(img)
 	w.out.flush()
 	w.data(img.Runs)
+	if w.pack.out.Len() > 0 {
+		w.out.write(w.pack.out.Bytes(), w.layout.offset(w.layout.packed))
+	}
 	w.out.write(w.head, 0)
 	return size, w.out.end()
 }
 
 // refcounts puts the table, whose blocks follow each other, and the blocks, in
-// which every count is 1.
+// which every count is 1 but those of clusters that streams share.
 func (w *Writer) refcounts() {
 	l := &w.layout
 	w.out.at(l.offset(l.refTable))
@@ -54,9 +62,13 @@ func (w *Writer) refcounts() {
 		w.out.put64(uint64(l.offset(l.refBlocks + i)))
 	}
 	w.out.at(l.offset(l.refBlocks))
-	for range l.total {
+	for range l.packed {
 		w.out.room()
 		w.out.put16(1)
+	}
+	for _, n := range w.pack.counts(l.bits) {
+		w.out.room()
+		w.out.put16(n)
 	}
 }
 
@@ -93,6 +105,12 @@ func (w *Writer) l2(runs []Run) {
 				w.out.put64(flagZero)
 				continue
 			}
+			if runs[i].Compressed {
+				if s := w.pack.take(); s.length > 0 {
+					w.out.put64(s.entry(l.offset(l.packed), l.bits))
+					continue
+				}
+			}
 			w.out.put64(host | flagCopied)
 			host += 1 << l.bits
 		}
@@ -107,9 +125,27 @@ func (w *Writer) data(runs []Run) {
 		if runs[i].Kind != Data {
 			continue
 		}
+		if runs[i].Compressed {
+			host = w.incompressible(&runs[i], host)
+			continue
+		}
 		if len(runs[i].Data) > 0 {
 			w.out.write(runs[i].Data, host)
 		}
 		host += l.offset(l.clusters(runs[i].Length))
 	}
+}
+
+// incompressible writes the clusters of a compressed run that are stored as they
+// are, from host on, and gives where the next goes.
+func (w *Writer) incompressible(r *Run, host int64) int64 {
+	size := w.layout.offset(1)
+	for off := int64(0); off < r.Length; off += size {
+		if w.pack.take().length > 0 {
+			continue
+		}
+		w.out.write(r.Data[off:min(off+size, int64(len(r.Data)))], host)
+		host += size
+	}
+	return host
 }
