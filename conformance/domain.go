@@ -162,3 +162,11 @@ func uuidOf(name string) string {
 	a, b := h(14695981039346656037), h(0x9e3779b97f4a7c15)
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(a>>32), uint16(a>>16), a&0xfff, b>>52, b&0xffffffffffff)
 }
+
+// MakeReadOnly defines a domain that does not run anew, with a disk that the guest may
+// not write to any more.
+func (d *Domain) MakeReadOnly(target string) {
+	d.disk(target).ReadOnly = true
+	_, err := d.t.Conn().DomainDefineXML(d.xml())
+	d.t.Expect(err).NotTo(haveOccurred(), "define the domain with %s read-only", target)
+}

@@ -30,6 +30,7 @@ type PullSpec struct {
 type PullDisk struct {
 	Target  string
 	Scratch string // path of the scratch image; "" means a path under T.Path
+	Block   bool   // Scratch is a block device, see T.BlockDevice
 	Mode    string // backupmode; "" leaves it out
 	Since   string // the disk's own incremental; "" leaves it out
 	Export  string // exportname; "" leaves it out
@@ -50,13 +51,17 @@ func (s PullSpec) XML() *string {
 	}
 	b.WriteString(s.Server + "<disks>")
 	for _, k := range s.Disks {
-		fmt.Fprintf(&b, "<disk name='%s' backup='yes' type='file'", k.Target)
+		kind, attr := "file", "file"
+		if k.Block {
+			kind, attr = "block", "dev"
+		}
+		fmt.Fprintf(&b, "<disk name='%s' backup='yes' type='%s'", k.Target, kind)
 		for _, a := range [][2]string{{"backupmode", k.Mode}, {"incremental", k.Since}, {"exportname", k.Export}, {"exportbitmap", k.Bitmap}} {
 			if a[1] != "" {
 				fmt.Fprintf(&b, " %s='%s'", a[0], a[1])
 			}
 		}
-		fmt.Fprintf(&b, "><scratch file='%s'/></disk>", k.Scratch)
+		fmt.Fprintf(&b, "><scratch %s='%s'/></disk>", attr, k.Scratch)
 	}
 	b.WriteString("</disks></domainbackup>")
 	return virt.XML(b.String())
@@ -156,11 +161,13 @@ func (p *Pull) readServer() {
 	p.network, p.address = host.TCP, "127.0.0.1:"+attr("port")
 }
 
-// Scratches are the paths of the scratch images.
+// Scratches are the paths of the scratch images that the backup made.
 func (p *Pull) Scratches() []string {
 	var paths []string
 	for _, k := range p.Spec.Disks {
-		paths = append(paths, k.Scratch)
+		if !k.Block && p.Spec.Flags&virt.DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL == 0 {
+			paths = append(paths, k.Scratch)
+		}
 	}
 	return paths
 }

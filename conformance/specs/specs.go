@@ -16,7 +16,7 @@ func All() []conformance.Spec {
 	for _, part := range [][]conformance.Spec{
 		allBeginSpecs(),
 		checkpointSpecs(), checkpointCallSpecs(),
-		pushSpecs(), pushNetworkSpecs(), pullSpecs(), pullReaderSpecs(), metamorphicSpecs(), incrementalSpecs(),
+		pushSpecs(), pushNetworkSpecs(), pushShapeSpecs(), pullSpecs(), pullShapeSpecs(), pullReaderSpecs(), metamorphicSpecs(), incrementalSpecs(),
 		endSpecs(), endTableSpecs(), jobSpecs(), abortSpecs(), statsSpecs(), eventSpecs(),
 		surfaceSpecs(), recoverySpecs(), recoveryCallSpecs(), scaleSpecs(),
 	} {
