@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"embed"
+	"errors"
 	"net"
 	"path"
+	"syscall"
 	"time"
 
 	"fleece/nbd"
@@ -41,7 +43,7 @@ func (t *T) GiveCertificates() {
 // server's refusal shows at the first answer, so an export is asked for.
 func (p *Pull) DialTLS(name string) (*nbd.Client, error) {
 	t := p.d.t
-	k, err := p.Dial()
+	k, err := p.dialInTheClear()
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func (p *Pull) DialTLS(name string) (*nbd.Client, error) {
 	}
 	err = k.StartTLS(func(c nbd.Conn) (nbd.Conn, error) {
 		s := tls.Client(streamConn{c}, config)
-		return s, s.Handshake()
+		return tlsConn{s}, s.Handshake()
 	})
 	if err == nil {
 		_, err = k.List()
@@ -65,6 +67,19 @@ func (p *Pull) DialTLS(name string) (*nbd.Client, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// tlsConn is a connection of TLS that may be closed when the other side already has:
+// a server of NBD hangs up as soon as it is told that the client leaves.
+type tlsConn struct{ *tls.Conn }
+
+// Close says goodbye, and does not mind if nobody hears it.
+func (c tlsConn) Close() error {
+	err := c.Conn.Close()
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return err
 }
 
 // streamConn is a stream as package tls wants it.

@@ -34,7 +34,7 @@ func (t *T) startDriver() {
 	var failure error
 	err := p.Call("start", func() {
 		d.driver, failure = t.env.NewDriver(p, t.env.Host(p), hv, DriverConfig{
-			StateDir: t.stateDir(), TLSDir: t.tlsDir(), JobWait: t.env.JobWait,
+			StateDir: t.stateDir(), TLSDir: t.tlsDir(), TLSAnyClient: t.anyClient, JobWait: t.env.JobWait,
 		})
 	})
 	t.must(err, "start the driver")
@@ -82,6 +82,14 @@ func (t *T) RestartDriver() {
 		t.Expect(err).NotTo(haveOccurred(), "the restarted driver knows the domain")
 		d.Domain = dom
 	}
+}
+
+// LetAnyClientIn restarts the driver with a configuration in which TLS asks clients for
+// no certificate.
+func (t *T) LetAnyClientIn() {
+	t.anyClient = true
+	t.KillDriver()
+	t.RestartDriver()
 }
 
 // onEvent runs in the driver's dispatcher.

@@ -80,8 +80,10 @@ type DriverConfig struct {
 	StateDir string
 	// TLSDir is where the driver looks for the server's certificates of pull
 	// backups with TLS; it need not exist.
-	TLSDir  string
-	JobWait time.Duration
+	TLSDir string
+	// TLSAnyClient is whether clients need no certificate.
+	TLSAnyClient bool
+	JobWait      time.Duration
 }
 
 // Target is the QEMU under test with the harness's own accesses to it, none of

@@ -76,6 +76,7 @@ type Pull struct {
 	starts  []*oracle.Instant // of the checkpoints that the disks start from; nil for full ones
 	network string
 	address string
+	tls     *string // the certificate of the reader; nil for no TLS
 }
 
 // BeginPull starts a pull backup that must start.
@@ -188,8 +189,19 @@ func (k PullDisk) bitmapOf() string {
 	return "backup-" + k.Target
 }
 
+// ReadWith makes readers of the exports use TLS, with the certificate of that name:
+// see DialTLS.
+func (p *Pull) ReadWith(certificate string) { p.tls = &certificate }
+
 // Dial connects to the server of the backup without opening anything.
 func (p *Pull) Dial() (*nbd.Client, error) {
+	if p.tls != nil {
+		return p.DialTLS(*p.tls)
+	}
+	return p.dialInTheClear()
+}
+
+func (p *Pull) dialInTheClear() (*nbd.Client, error) {
 	c, err := p.d.t.host.Dial(p.network, p.address)
 	if err != nil {
 		return nil, err

@@ -45,10 +45,12 @@ type T struct {
 	driver  *driverProcess
 	drivers int    // started so far, for process names
 	state   string // name of the driver's state directory
-	domains []*Domain
-	servers []*NBDTarget // of the harness
-	limited []string     // directories with a capacity of their own
-	keep    []string     // files that may be there at the end
+	// anyClient is whether the driver's TLS asks clients for no certificate.
+	anyClient bool
+	domains   []*Domain
+	servers   []*NBDTarget // of the harness
+	limited   []string     // directories with a capacity of their own
+	keep      []string     // files that may be there at the end
 }
 
 func newT(e *Env, s Spec) *T {

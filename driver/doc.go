@@ -47,6 +47,9 @@ type Config struct {
 	// backups with tls='yes' (libvirt's backup_tls_x509_cert_dir). Without it they
 	// are refused.
 	TLSDir string
+	// TLSAnyClient lets clients in that have no certificate of that authority
+	// (libvirt's backup_tls_x509_verify = 0).
+	TLSAnyClient bool
 	// JobWait is how long a call waits for another one. The default value is 30 s.
 	JobWait time.Duration
 	_       struct{}

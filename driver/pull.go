@@ -154,7 +154,7 @@ func (g *beginning) startServer() error {
 	}
 	if s.TLS == "yes" {
 		start.TLSCreds = tlsObject
-		_, err := g.d.nested(g.r, qmp.TLSCredentials{ID: tlsObject, Dir: g.d.drv.cfg.TLSDir, VerifyPeer: true})
+		_, err := g.d.nested(g.r, qmp.TLSCredentials{ID: tlsObject, Dir: g.d.drv.cfg.TLSDir, VerifyPeer: !g.d.drv.cfg.TLSAnyClient})
 		g.b.credentials = err == nil || !refused(err)
 		if err != nil {
 			return err

@@ -56,7 +56,7 @@ func (c Config) newDriver() func(rt.Process, host.Host, machine.Hypervisor, conf
 
 // OwnDriver starts fleece's own driver.
 func OwnDriver(p rt.Process, h host.Host, hv machine.Hypervisor, c conformance.DriverConfig) (any, error) {
-	return driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, JobWait: c.JobWait})
+	return driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, TLSAnyClient: c.TLSAnyClient, JobWait: c.JobWait})
 }
 
 // ByName makes the lane of that name.

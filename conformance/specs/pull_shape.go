@@ -107,12 +107,18 @@ func pullEveryShape(t *conformance.T) {
 
 // threeRounds pulls in full and twice what changed, and deletes the checkpoints.
 func threeRounds(t *conformance.T, d *conformance.Domain, name string, next func() conformance.PullSpec) {
+	rounds(t, d, name, next, func(*conformance.Pull) {})
+}
+
+// rounds is threeRounds with something to do to a pull before it is read.
+func rounds(t *conformance.T, d *conformance.Domain, name string, next func() conformance.PullSpec, begun func(*conformance.Pull)) {
 	since := ""
 	var made []string
 	for round := range 3 {
 		p := next()
 		p.Since, p.Checkpoint = since, fmt.Sprintf("%s-%d", name, round)
 		b := d.BeginPull(p)
+		begun(b)
 		d.Write("vdb", int64(round)*16<<10, 8192)
 		b.ExpectExports()
 		b.EndsWith(0, 1)

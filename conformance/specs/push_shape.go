@@ -35,15 +35,17 @@ func pushShapeSpecs() []conformance.Spec {
 }
 
 // targetStores are what a target may be, with its format.
-var targetStores = [...][2]string{
-	{"made", "qcow2"}, {"made", "raw"}, {"reused", "qcow2"}, {"reused", "raw"}, {"device", "qcow2"}, {"device", "raw"},
+func targetStores() [][2]string {
+	return [][2]string{
+		{"made", "qcow2"}, {"made", "raw"}, {"reused", "qcow2"}, {"reused", "raw"}, {"device", "qcow2"}, {"device", "raw"},
+	}
 }
 
 func pushEveryShape(t *conformance.T) {
 	d := shapeDomain(t)
 	d.Scribble("vdb", 3)
 	t.Go("guest", func() { d.Scribble("vdb", 6) })
-	for i, s := range targetStores {
+	for i, s := range targetStores() {
 		var below *conformance.Backup
 		var made []string
 		rounds := 3
@@ -103,7 +105,7 @@ func pushTargetMissing(t *conformance.T) {
 	d := shapeDomain(t)
 	t.Go("guest", func() { d.Scribble("vdb", 4) })
 	missing := t.Path("missing")
-	for _, s := range targetStores {
+	for _, s := range targetStores() {
 		if s[0] == "made" {
 			continue
 		}

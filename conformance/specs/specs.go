@@ -16,7 +16,8 @@ func All() []conformance.Spec {
 	for _, part := range [][]conformance.Spec{
 		allBeginSpecs(),
 		checkpointSpecs(), checkpointCallSpecs(),
-		pushSpecs(), pushNetworkSpecs(), pushShapeSpecs(), pullSpecs(), pullShapeSpecs(), pullReaderSpecs(), metamorphicSpecs(), incrementalSpecs(),
+		pushSpecs(), pushNetworkSpecs(), pushShapeSpecs(), pullSpecs(), pullShapeSpecs(), pullTLSSpecs(),
+		pullReaderSpecs(), metamorphicSpecs(), incrementalSpecs(),
 		endSpecs(), endTableSpecs(), jobSpecs(), abortSpecs(), statsSpecs(), eventSpecs(),
 		surfaceSpecs(), recoverySpecs(), recoveryCallSpecs(), scaleSpecs(),
 	} {
