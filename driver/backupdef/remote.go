@@ -41,7 +41,7 @@ func (p *parser) remote(n *xmldoc.Node, d *Disk) {
 	r.Children(h)
 	if r.Value(h, "transport", "tcp", "unix") == "unix" {
 		r.Attrs(h, "transport", "socket")
-		d.Remote.Socket = r.Match(h, "socket", xmldoc.AbsolutePath)
+		d.Remote.Socket = r.Match(h, "socket", func(s string) bool { return xmldoc.AbsFilePath(s) && xmldoc.AbsolutePath(s) })
 	} else {
 		r.Attrs(h, "transport", "name", "port")
 		d.Remote.Host = r.Match(h, "name", hostName)

@@ -63,13 +63,13 @@ func (g *grammar) memory(n *xmldoc.Node) {
 		r.Attrs(n, "snapshot")
 	default:
 		r.Attrs(n, "snapshot", "file")
-		r.Match(n, "file", absolutePath)
+		r.Match(n, "file", xmldoc.AbsFilePath)
 	}
 }
 
 func (g *grammar) disk(n *xmldoc.Node) {
 	r := &g.rules
-	r.Match(n, "name", func(s string) bool { return xmldoc.DiskTarget(s) || absolutePath(s) })
+	r.Match(n, "name", func(s string) bool { return xmldoc.DiskTarget(s) || xmldoc.AbsFilePath(s) })
 	switch r.Value(n, "snapshot", No, Internal, External, Manual) {
 	case No, Internal, Manual:
 		r.Attrs(n, "name", "snapshot")
@@ -136,7 +136,7 @@ func (g *grammar) localSource(n *xmldoc.Node, attr string, required bool) {
 	r := &g.rules
 	r.Attrs(n, attr, "index")
 	if _, ok := n.Attr(attr); ok || required {
-		r.Match(n, attr, absolutePath)
+		r.Match(n, attr, xmldoc.AbsFilePath)
 	}
 	g.index(n)
 	g.sequence(n, many("seclabel", g.seclabel), maybe("slices", g.slices), maybe("encryption", g.encryption))
@@ -151,13 +151,13 @@ func (g *grammar) index(n *xmldoc.Node) {
 func (g *grammar) seclabel(n *xmldoc.Node) {
 	r := &g.rules
 	_, skip := n.Attr("labelskip")
-	relabel, ok := n.Attr("relabel")
+	relabel := r.Value(n, "relabel", "yes", "no")
 	switch {
 	case skip:
 		r.Attrs(n, "model", "labelskip")
 		r.Value(n, "labelskip", "yes")
 		r.Children(n)
-	case ok && relabel == "no":
+	case relabel == "no":
 		r.Attrs(n, "model", "relabel")
 		r.Children(n)
 	default:
@@ -234,6 +234,7 @@ func anything(string) bool { return true }
 
 func oneOf(values ...string) func(string) bool {
 	return func(s string) bool {
+		s = xmldoc.Token(s)
 		for _, v := range values {
 			if s == v {
 				return true
@@ -251,14 +252,6 @@ func unsigned(s string, bits int) bool {
 
 // positive is positiveInteger, which has no upper limit.
 func positive(s string) bool { return xmldoc.Digits(s) && strings.Trim(s, "0") != "" }
-
-// absolutePath is absFilePath with the drive letters that it allows.
-func absolutePath(s string) bool {
-	if len(s) > 3 && s[1] == ':' && s[2] == '\\' && xmldoc.Alphanumeric(s[0]) && (s[0] < '0' || s[0] > '9') {
-		s = "/" + s[3:]
-	}
-	return xmldoc.AbsolutePath(s)
-}
 
 // uuid is UUID: 32 digits, or those with four hyphens in their places.
 func uuid(s string) bool {

@@ -89,7 +89,7 @@ func (g *grammar) networkSource(disk *xmldoc.Node) {
 	case "rbd":
 		nameless = true
 		parts = append(parts, many("host", g.host), crypt, auth,
-			maybe("snapshot", g.holder("name", genericName)), maybe("config", g.holder("file", absolutePath)))
+			maybe("snapshot", g.holder("name", genericName)), maybe("config", g.holder("file", xmldoc.AbsFilePath)))
 	case "iscsi":
 		parts = append(parts, host, crypt, auth, maybe("initiator", g.initiator))
 	case "http", "https", "ftp", "ftps":
@@ -145,7 +145,7 @@ func (g *grammar) host(n *xmldoc.Node) {
 	r.Children(n)
 	if r.Value(n, "transport", "tcp", "rdma", "unix") == "unix" {
 		r.Attrs(n, "transport", "socket")
-		r.Match(n, "socket", absolutePath)
+		r.Match(n, "socket", xmldoc.AbsFilePath)
 		return
 	}
 	r.Attrs(n, "transport", "name", "port")

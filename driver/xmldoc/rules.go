@@ -104,7 +104,7 @@ func (r *Rules) Value(n *Node, attr string, values ...string) string {
 	if !ok || has(values, v) {
 		return v
 	}
-	token := strings.Join(strings.FieldsFunc(v, blank), " ")
+	token := Token(v)
 	if !has(values, token) {
 		r.Fail(n, "Element %s failed to validate attribute %s", n.Name, attr)
 		return v
@@ -121,6 +121,10 @@ func (r *Rules) OneOf(n *Node, attr string, values ...string) string {
 	}
 	return r.Value(n, attr, values...)
 }
+
+// Token is s as a grammar compares it with a token: the white space around it is gone,
+// and one blank is left of any in it.
+func Token(s string) string { return strings.Join(strings.FieldsFunc(s, blank), " ") }
 
 func blank(c rune) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
