@@ -224,7 +224,7 @@ func (s *nbdServer) limitHandshake(x *nbdSession, deadline time.Time) {
 	defer s.m.mu.Unlock()
 	for x.export == nil && !x.ended {
 		if !s.changed.WaitUntil(deadline) && x.export == nil {
-			_ = x.conn.Close()
+			s.drop(x)
 			return
 		}
 	}
@@ -241,12 +241,18 @@ func (s *nbdServer) serve(x *nbdSession) {
 	if err == nil && e != nil && s.opened(x, e) {
 		_ = session.Transmit() // whatever ended it, the client sees an end
 	}
-	_ = x.conn.Close()
 	s.m.mu.Lock()
+	s.drop(x)
+	s.m.mu.Unlock()
+}
+
+// drop closes a session and forgets it, in one step of QEMU's main loop: whoever sees
+// the connection closed finds the server without it. The machine's lock is held.
+func (s *nbdServer) drop(x *nbdSession) {
+	_ = x.conn.Close()
 	x.ended = true
 	s.sessions = slices.DeleteFunc(s.sessions, func(y *nbdSession) bool { return x == y })
 	s.changed.Broadcast()
-	s.m.mu.Unlock()
 }
 
 // opened notes a session's export; false if it has gone meanwhile.

@@ -13,6 +13,7 @@ import (
 	"fleece/qmpfake"
 	"fleece/rt"
 	"fleece/rt/simrt"
+	"fleece/sim"
 )
 
 // runDir is the directory of a run in a memory host.
@@ -192,7 +193,7 @@ func (s *simRun) main(w *simrt.World) {
 	if err := kernel.MkdirAll(runDir); err != nil {
 		fail(conformance.Failure{Kind: "harness", Message: err.Error()})
 	}
-	hv, err := qmpfake.NewHypervisor(w, view, qmpfake.Options{Wire: s.lane.c.Wire, Schema: s.lane.schema})
+	hv, err := qmpfake.NewHypervisor(w, view, qmpfake.Options{Crash: sim.CrashDies, Wire: s.lane.c.Wire, Schema: s.lane.schema})
 	if err != nil {
 		fail(conformance.Failure{Kind: "harness", Message: err.Error()})
 	}

@@ -9,6 +9,7 @@ import (
 	"fleece/qmp"
 	"fleece/qmpfake"
 	"fleece/rt"
+	"fleece/sim"
 )
 
 // Times of the lanes on the wall clock.
@@ -49,7 +50,7 @@ func (l *simRealLane) Run(run conformance.RunSpec, body func(e *conformance.Env)
 		if err := kernel.MkdirAll(runDir); err != nil {
 			r.fail(conformance.Failure{Kind: "harness", Message: err.Error()})
 		}
-		hv, err := qmpfake.NewHypervisor(r.world, view, qmpfake.Options{Wire: true, Schema: l.schema})
+		hv, err := qmpfake.NewHypervisor(r.world, view, qmpfake.Options{Crash: sim.CrashDies, Wire: true, Schema: l.schema})
 		if err != nil {
 			r.fail(conformance.Failure{Kind: "harness", Message: err.Error()})
 		}

@@ -15,11 +15,28 @@ func All() []conformance.Spec {
 	var all []conformance.Spec
 	for _, part := range [][]conformance.Spec{
 		allBeginSpecs(),
-		checkpointSpecs(), checkpointCallSpecs(),
-		pushSpecs(), pushNetworkSpecs(), pushShapeSpecs(), pullSpecs(), pullShapeSpecs(), pullTLSSpecs(),
-		pullReaderSpecs(), metamorphicSpecs(), incrementalSpecs(),
-		endSpecs(), endTableSpecs(), jobSpecs(), abortSpecs(), statsSpecs(), eventSpecs(),
-		surfaceSpecs(), recoverySpecs(), recoveryCallSpecs(), scaleSpecs(),
+		checkpointSpecs(),
+		checkpointCallSpecs(),
+		pushSpecs(),
+		pushNetworkSpecs(),
+		pushShapeSpecs(),
+		pullSpecs(),
+		pullShapeSpecs(),
+		pullTLSSpecs(),
+		pullReaderSpecs(),
+		pullHandshakeSpecs(),
+		metamorphicSpecs(),
+		incrementalSpecs(),
+		endSpecs(),
+		endTableSpecs(),
+		jobSpecs(),
+		abortSpecs(),
+		statsSpecs(),
+		eventSpecs(),
+		surfaceSpecs(),
+		recoverySpecs(),
+		recoveryCallSpecs(),
+		scaleSpecs(),
 	} {
 		all = append(all, part...)
 	}

@@ -204,5 +204,11 @@ func connectionsAreCounted(h *harness) {
 		if n := count(); n != 1 {
 			h.Errorf("%s: %d connections after the accepted one was closed", network, n)
 		}
+		if network == host.Unix { // what stands goes on to count without the name
+			h.ok(h.Remove(l.Addr()))
+			if n := count(); n != 1 {
+				h.Errorf("%d connections after the socket's name was removed", n)
+			}
+		}
 	}
 }

@@ -40,6 +40,7 @@ type Kernel struct {
 	log       []change
 	faults    []*Armed
 	ports     btree.Map[int, *listener]
+	unix      []*listener // also those whose name or self is gone, while a stream is open
 	observers []func(Event)
 	// armed is true while there is a fault or an observer: the quick test of
 	// the plain case.

@@ -86,6 +86,7 @@ func (k *Kernel) bindUnix(l *listener) error {
 	node := newFile(parent.mount, fs.ModeSocket|0o755, k.rt.Now())
 	node.socket = l
 	k.edit(edit{parent, base, node})
+	k.unix = append(k.unix, l)
 	return nil
 }
 
@@ -213,15 +214,60 @@ func (v *view) Connections(network, address string) (int, error) {
 	if !v.enter(OpStat, address, false) {
 		return 0, rt.ErrKilled
 	}
-	l, err := v.k.listening(network, address)
+	bound := v.k.bound(network, address)
 	v.k.mu.Unlock()
-	if err != nil {
-		return 0, nil
+	n := 0
+	for _, l := range bound {
+		n += l.open()
 	}
+	return n, nil
+}
+
+// bound finds who was bound to an address. Of a unix socket the name counts that it
+// was bound to, even if that was removed, as in /proc/net/unix.
+func (k *Kernel) bound(network, address string) (all []*listener) {
+	if network != host.Unix {
+		if l, err := k.listening(network, address); err == nil {
+			all = append(all, l)
+		}
+		return all
+	}
+	for _, l := range k.unix {
+		if l.address == address {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// open counts the ends that are open, accepted or not.
+func (l *listener) open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.taken = slices.DeleteFunc(l.taken, (*stream).closed)
-	return len(l.pending) + len(l.taken), nil
+	return len(l.pending) + len(l.taken)
+}
+
+// forget lets go of unix listeners that are gone and have no stream left.
+func (k *Kernel) forget() {
+	k.mu.Lock()
+	list := k.unix
+	k.mu.Unlock()
+	var over []*listener
+	for _, l := range list {
+		if l.open() == 0 && l.over() {
+			over = append(over, l)
+		}
+	}
+	k.mu.Lock()
+	k.unix = slices.DeleteFunc(slices.Clone(k.unix), func(l *listener) bool { return slices.Contains(over, l) })
+	k.mu.Unlock()
+}
+
+func (l *listener) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone != nil
 }
 
 // Addr is the address with the real port.
@@ -251,5 +297,6 @@ func (l *listener) shut(why error) error {
 	for _, s := range pending {
 		_ = s.Close() // its process may be dead; the peer sees the end all the same
 	}
+	l.k.forget()
 	return was
 }
