@@ -150,6 +150,11 @@ func (b *backup) failed() bool {
 	return b.job.failed(c.readFail, policy, err)
 }
 
+// isDone reports whether nothing is left to copy: the guest may have copied the rest.
+func (b *backup) isDone() bool {
+	return b.mode != syncNone && b.copy.bits.bits.count == 0 && len(b.copy.inflight) == 0 && b.copy.failure == nil
+}
+
 // runEmpty ends a job at once that has nothing to read: always for one without
 // work, usually for one that only writes zeroes (§0.2).
 func (b *backup) runEmpty() {

@@ -167,8 +167,13 @@ func (j *job) settlePause() bool {
 	if j.pauseCount == 0 || j.cancelled || !j.working() || !j.active() || !j.work.idle() {
 		return false
 	}
-	if w, ok := j.work.(*chainCopy); ok {
+	switch w := j.work.(type) {
+	case *chainCopy:
 		w.catchUp()
+	case *backup:
+		if j.gen > 0 && w.isDone() { // one that waits for its speed limit sees that when it is woken
+			j.end("")
+		}
 	}
 	if j.completed {
 		return false

@@ -282,7 +282,8 @@ func (m *Machine) openBacking(n *node, img *image) *qmp.ReplyError {
 	var c *node
 	var err *qmp.ReplyError
 	switch {
-	case ref.Kind() == qmp.KindNull || !ref.Present() && img.backingFile == "":
+	case ref.Kind() == qmp.KindNull || !ref.Present() && img.backingFile == "",
+		ref.Kind() == qmp.KindString && ref.S() == "": // the old way to say null
 		return nil
 	case ref.Kind() == qmp.KindString:
 		c, err = m.lookup(ref.S())

@@ -53,11 +53,11 @@ func (m *Machine) blockdevDel(args qmp.Value) *qmp.ReplyError {
 // blocked is the operation blocker of a node: a job has it, or it is the backing
 // file of another.
 func (n *node) blocked() *qmp.ReplyError {
-	if err := n.busy(); err != nil {
-		return err
-	}
 	for _, e := range slices.Backward(n.parents) { // the youngest blocks first
-		if e.parent != nil && e.role == "backing" {
+		switch {
+		case e.user != nil && e.user.job != nil:
+			return busyWithJob(n, e.user.job)
+		case e.parent != nil && e.role == "backing":
 			return qmp.Generic("Node '" + n.name + "' is busy: node is used as backing hd of '" + e.parent.name + "'")
 		}
 	}

@@ -26,8 +26,13 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 		return qmp.Generic("Image is read-only")
 	}
 	for _, b := range n.bitmaps.list {
-		if err := b.check(checkDefault); err != nil && b.persistent {
+		if err := b.check(checkDefault); err != nil && n.image() != nil && n.image().findStored(b.name) >= 0 {
 			return err
+		}
+	}
+	for _, b := range n.bitmaps.list {
+		if b.busy {
+			return m.die("Bitmap '" + b.name + "' is currently in use by another operation and cannot be used") // an assertion
 		}
 	}
 	if n.inactive {

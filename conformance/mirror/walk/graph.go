@@ -49,6 +49,17 @@ func (w *Walker) image() File {
 	return one(w.d, free...)
 }
 
+// plainFile is a storage node that no image is in: how long the file of an image is would
+// show through.
+func (w *Walker) plainFile() string {
+	for i := range w.v.nodes {
+		if n := &w.v.nodes[i]; n.driver == "file" && strings.HasSuffix(n.file, ".raw") && !n.generated() {
+			return n.name
+		}
+	}
+	return unknown
+}
+
 func driverOf(f File) string {
 	if f.Version == 0 {
 		return "raw"
@@ -64,7 +75,7 @@ func (w *Walker) openArgs() qmp.Value {
 	}
 	file := w.file(f, w.maybe(3, text("node-name", "s"+w.freeNode())))
 	if w.d.In(8) {
-		file = qmp.Str(w.node("file"))
+		file = qmp.Str(w.plainFile())
 	}
 	driver := driverOf(f)
 	if w.d.In(40) {
@@ -114,10 +125,17 @@ func (w *Walker) reopen() Step {
 			members = append(members, text("filename", n.file))
 		}
 	default:
+		over := 0
 		for _, s := range w.v.nodes {
-			if n != nil && s.driver == "file" && s.file == n.file && !s.generated() {
-				file = s.name
+			if n != nil && s.driver == "file" && s.file == n.file {
+				over++
+				if !s.generated() {
+					file = s.name
+				}
 			}
+		}
+		if over > 1 {
+			file = unknown // another node over the same file may or may not get its lock
 		}
 		if w.d.In(20) {
 			file = unknown // another node over the same file may or may not get its lock
