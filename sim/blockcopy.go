@@ -88,10 +88,13 @@ func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
 	limit = max(limit, c.cluster) // a task copies one cluster at least (2 MiB clusters)
 	// A task never goes on where the status changes (block_copy_block_status).
 	switch {
+	case n < c.cluster: // also at the end of the disk
+		n, zero = c.cluster, false
 	case lo+n >= c.length:
 		n = hi - lo
-	case n < c.cluster:
-		n, zero = c.cluster, false
+		if tail := (c.length - lo) % limit; tail > 0 && tail < c.cluster {
+			n = c.length - lo - tail // the last task would be less than a cluster
+		}
 	default:
 		n &^= c.cluster - 1
 	}

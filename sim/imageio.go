@@ -300,6 +300,9 @@ func (img *image) zeroWide(r mapRun) error {
 // discard drops whole clusters; parts of a cluster are left alone (§3.4). They
 // read as zero afterwards, also over a backing file.
 func (img *image) discard(backing *node, off, n int64) error {
+	if img.version == 2 && backing != nil {
+		return nil // the backing file would show through
+	}
 	size := img.clusterSize()
 	lo, hi := (off+size-1)>>img.bits, (off+n)>>img.bits
 	if off+n == img.size {

@@ -94,9 +94,11 @@ func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
 func (m *Machine) badName(n *node, err *qmp.ReplyError) *qmp.ReplyError {
 	ref := n.options.Get("file")
 	if name, ok := ref.Text(); ok {
-		if _, missing := m.lookup(name); missing != nil {
+		c, missing := m.lookup(name)
+		if missing != nil {
 			return missing
 		}
+		m.noise(c)
 	}
 	if ref.Kind() == qmp.KindDict {
 		c, failed := m.open(ref, false)
@@ -104,6 +106,9 @@ func (m *Machine) badName(n *node, err *qmp.ReplyError) *qmp.ReplyError {
 			return failed
 		}
 		_ = m.closeNode(c)
+	}
+	if odd := n.checkZeroes(); odd != nil {
+		return odd
 	}
 	return err
 }

@@ -99,8 +99,8 @@ type reopening struct {
 	n        *node
 	options  qmp.Value
 	readOnly bool
-	section  drained
-	moves    []childMove
+	sections
+	moves []childMove
 }
 
 // childMove is a change of a child; either node may be nil.
@@ -121,7 +121,7 @@ func (m *Machine) blockdevReopen(args qmp.Value) *qmp.ReplyError {
 	var queue []*reopening
 	defer func() {
 		for _, r := range queue {
-			r.section.end()
+			r.sections.end()
 		}
 	}()
 	for _, options := range list {
@@ -133,9 +133,9 @@ func (m *Machine) blockdevReopen(args qmp.Value) *qmp.ReplyError {
 		if n == nil {
 			return qmp.Generic("Failed to find node with node-name='" + name + "'")
 		}
-		queue = append(queue, &reopening{
-			n: n, options: options, readOnly: options.Get("read-only").IsTrue(), section: m.drainTree(n),
-		})
+		r := &reopening{n: n, options: options, readOnly: options.Get("read-only").IsTrue()}
+		r.sections.begin(n)
+		queue = append(queue, r)
 	}
 	return reopenAll(queue)
 }
@@ -147,10 +147,12 @@ func reopenAll(queue []*reopening) *qmp.ReplyError {
 	undo := func() {
 		for _, r := range slices.Backward(done) {
 			r.swap(true)
+			r.goBack()
 		}
 	}
 	for _, r := range queue {
 		if err := r.prepare(); err != nil {
+			r.goBack()
 			undo()
 			return err
 		}
@@ -239,6 +241,7 @@ func (r *reopening) child(role string, ref qmp.Value) *qmp.ReplyError {
 	}
 	if old != to {
 		r.moves = append(r.moves, childMove{role, old, to})
+		r.follow(old, to)
 	}
 	return nil
 }

@@ -2,6 +2,22 @@ package sim
 
 import "fleece/qmp"
 
+// checkStored looks at the bitmaps that the image has in it, in its order.
+func (n *node) checkStored() *qmp.ReplyError {
+	img := n.image()
+	if img == nil {
+		return nil
+	}
+	for _, s := range img.stored {
+		if b := n.bitmaps.find(s.name); b != nil {
+			if err := b.check(checkDefault); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // blockResize changes the size of a node and its bitmaps.
 func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	device, name := a.Get("device"), a.Get("node-name").S()
@@ -22,13 +38,13 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if err := n.conflictBelow(); err != nil {
 		return err
 	}
-	if n.readOnly {
-		return qmp.Generic("Image is read-only")
-	}
-	for _, b := range n.bitmaps.list {
-		if err := b.check(checkDefault); err != nil && n.image() != nil && n.image().findStored(b.name) >= 0 {
-			return err
+	for x := n; x != nil; x = x.filtered() {
+		if x.readOnly {
+			return qmp.Generic("Image is read-only")
 		}
+	}
+	if err := n.checkStored(); err != nil {
+		return err
 	}
 	for _, b := range n.bitmaps.list {
 		if b.busy {

@@ -80,6 +80,7 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 		letGo()
 		m.pairs(overlay, 1) // its place in the graph changes once more
 		undo()
+		overlay.leaveTo(base)
 	}
 	a.commit = func() {
 		if base.canReopen() {
@@ -87,6 +88,22 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 		}
 	}
 	return nil
+}
+
+// leaveTo moves the parents that a node had before it became an overlay to the node it
+// was put over: taking it out again, QEMU replaces it for all of them but jobs
+// (bdrv_replace_node in external_snapshot_abort). A backup that writes to the overlay
+// goes on writing to the base (seen with the real binary).
+func (n *node) leaveTo(base *node) {
+	for _, e := range slices.Clone(n.parents) {
+		if e.user != nil && e.user.job != nil || e.parent != nil && base.reaches(e.parent) {
+			continue
+		}
+		e.moveTo(base)
+		if e.parent != nil && e.parent.cow() != nil && e.role == "target" {
+			e.parent.cow().copy.target = base
+		}
+	}
 }
 
 // prepareSnapshotSync creates the overlay's file first; a rollback leaves it (§2.6).

@@ -53,7 +53,7 @@ func (r *realSide) run(s walk.Setup, model Run) Run {
 	if err == nil {
 		err = awaitEnd(m)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errApart) {
 		run.Trouble = "QEMU: " + err.Error()
 		if text := m.Stderr(); text != "" {
 			run.Trouble += ": " + text
@@ -195,8 +195,18 @@ func (c *realClient) turn(i int, model Turn) (Turn, error) {
 	if err := c.settle(&t, model); err != nil {
 		return t, err
 	}
-	return t, c.barrier(&t)
+	if err := c.barrier(&t); err != nil {
+		return t, err
+	}
+	if !sameJobs(t.Jobs, model.Jobs) {
+		return t, errApart
+	}
+	return t, nil
 }
+
+// errApart ends a session whose jobs do not come to where the simulator's are: the
+// comparison finds that, and what follows would only wait in vain.
+var errApart = errors.New("the jobs are not where the simulator's are")
 
 // reply reads until the reply of that id.
 func (c *realClient) reply(t *Turn, id string) error {
