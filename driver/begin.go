@@ -96,11 +96,7 @@ func (g *beginning) start(suffix string) error {
 		d.reserved = g.chk.Name
 		defer func() { d.reserved = "" }()
 	}
-	nodes, err := g.query()
-	if err != nil {
-		return err
-	}
-	if err := g.plan(nodes); err != nil {
+	if err := g.look(); err != nil {
 		return err
 	}
 	if err := g.prepare(); err != nil {
@@ -141,16 +137,18 @@ func errNoAgent() error {
 	return virt.Errorf(virt.ERR_ARGUMENT_UNSUPPORTED, virt.FROM_QEMU, "QEMU guest agent is not configured")
 }
 
-func (g *beginning) query() ([]qmp.NamedNode, error) {
-	v, err := g.d.nested(g.r, qmp.QueryNamedBlockNodes{Flat: qmp.True})
-	if err != nil {
-		return nil, err
+// look asks QEMU for its nodes and plans by them, under one sync job: no checkpoint
+// whose bitmaps are being deleted is taken for a damaged one.
+func (g *beginning) look() error {
+	if err := g.d.begin(jobNested, beginAPI); err != nil {
+		return err
 	}
-	nodes, err := qmp.NamedNodes(v)
+	defer g.d.end()
+	nodes, err := g.d.namedNodes(g.r)
 	if err != nil {
-		return nil, virt.Errorf(virt.ERR_INTERNAL_ERROR, virt.FROM_QEMU, "%v", err).Because(err)
+		return err
 	}
-	return nodes, nil
+	return g.plan(nodes)
 }
 
 // plan is steps 12 to 14: what each disk needs.
@@ -200,9 +198,8 @@ func (g *beginning) planDisk(def *backupdef.Disk, nodes []qmp.NamedNode) (*disk,
 		Name: def.Name, Source: top, Job: "backup-" + def.Name + "-" + top,
 	}}
 	if def.Mode == backupdef.Incremental {
-		if d.tree.Get(def.Incremental) == nil && def.Incremental != d.reserved {
-			return nil, virt.Errorf(virt.ERR_NO_DOMAIN_CHECKPOINT, virt.FROM_QEMU,
-				"Checkpoint '%s' for incremental backup of disk '%s' not found", def.Incremental, def.Name)
+		if err := g.base(def); err != nil {
+			return nil, err
 		}
 		if err := k.plan.planIncremental(nodes, layers, def.Incremental, def.Name); err != nil {
 			return nil, err
@@ -222,6 +219,15 @@ func (g *beginning) planDisk(def *backupdef.Disk, nodes []qmp.NamedNode) (*disk,
 		return nil, errBusy(def.Name)
 	}
 	return k, k.plan.measure(node, top, source.Top().Format, def.Format)
+}
+
+// base wants the checkpoint that a disk's increment starts from (E139).
+func (g *beginning) base(def *backupdef.Disk) error {
+	if def.Mode != backupdef.Incremental || g.d.tree.Get(def.Incremental) != nil || def.Incremental == g.d.reserved {
+		return nil
+	}
+	return virt.Errorf(virt.ERR_NO_DOMAIN_CHECKPOINT, virt.FROM_QEMU,
+		"Checkpoint '%s' for incremental backup of disk '%s' not found", def.Incremental, def.Name)
 }
 
 // measure takes size and cluster size over from the source; E145.

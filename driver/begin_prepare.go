@@ -213,7 +213,8 @@ func findJob(v qmp.Value, err error, id string) (qmp.Job, error) {
 
 // execute is steps 16 to 20: metadata, transaction, and the states that make the
 // backup a fact. It holds a sync job throughout, so that no checkpoint is made
-// between the choice of the parent and the change of the current one.
+// between the choice of the parent and the change of the current one, and none deleted
+// that an increment starts from.
 func (g *beginning) execute() error {
 	d, b := g.d, g.b
 	if err := d.begin(jobNested, beginAPI); err != nil {
@@ -225,6 +226,11 @@ func (g *beginning) execute() error {
 	}
 	if d.jobs.asyncAbort {
 		return errAborted()
+	}
+	for _, k := range b.disks {
+		if err := g.base(k.def); err != nil {
+			return err // deleted while the targets were made
+		}
 	}
 	if err := g.prepareMetadata(); err != nil {
 		return err

@@ -34,6 +34,7 @@ func All() []conformance.Spec {
 		statsSpecs(),
 		eventSpecs(),
 		surfaceSpecs(),
+		callerSpecs(),
 		recoverySpecs(),
 		recoveryCallSpecs(),
 		scaleSpecs(),

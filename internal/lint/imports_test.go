@@ -36,6 +36,7 @@ var directions = []direction{
 	{"explore", []string{"explore", "rt"}, "strategies know nothing of what they run"},
 	{"conformance/oracle", []string{"conformance/oracle"}, "the judge sees bytes, never objects"},
 	{"conformance/catalogue", []string{"conformance/catalogue"}, "what is promised does not depend on who proves it"},
+	{"conformance/linear", []string{"conformance/linear", "virt"}, "the model of a domain knows no domain"},
 	{"conformance/specs", []string{"conformance", "virt", "qmp"}, "a spec body uses only what T hands out"},
 	{"conformance", []string{"conformance", "explore", "driver", "virt", "sim", "qmpfake", "real", "qmp", "nbd", "qcow2", "machine", "host", "rt"}, "the harness knows both sides, not the command line"},
 	{"internal", []string{anything}, "development tools may use anything"},
