@@ -157,3 +157,21 @@ func FuzzTables(f *testing.F) {
 		}
 	})
 }
+
+func TestAWrongVariantIsRefusedWithItsLine(t *testing.T) {
+	table := func(rows string) string { return strings.ReplaceAll(fieldColumns, " ", "\t") + "\n" + rows }
+	for rows, want := range map[string]string{
+		"2\ta\tb\tc\t-\n":              `field.tsv: line 2: number "2", want 1`,
+		"1\ta\tb\t-\t-\n":              "line 2: variant 1: either specs or a reason",
+		"1\ta\tb\tc\td\n":              "line 2: variant 1: either specs or a reason",
+		"1\ta\tb\tc\t-\n1\ta\tb\tc\t-": `line 3: number "1", want 2`,
+	} {
+		if _, err := field(table(rows)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", rows, err, want)
+		}
+	}
+	all, err := field(table("1\ta\tb\tc d\t-\n2\ta\te\t-\tf\n"))
+	if err != nil || len(all) != 2 || len(all[0].Specs) != 2 || all[1].Reason != "f" {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}

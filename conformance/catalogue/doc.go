@@ -20,6 +20,7 @@
 //	errors.tsv        id, surface, reach, source, code, name, call, condition, text, note
 //	surfaces.tsv      name, state (done, open), what it is
 //	uncovered.tsv     id, reason why no spec proves the row; may only get shorter
+//	field.tsv         number, topic, variant of a suite in the field, specs, reason why none
 //
 // The reach of an error row is reachable, unreachable (the note says why no caller
 // can see it) or superseded (the note says by what: another row, or the row of that
