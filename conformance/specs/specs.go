@@ -38,6 +38,7 @@ func All() []conformance.Spec {
 		recoverySpecs(),
 		recoveryCallSpecs(),
 		scaleSpecs(),
+		defectSpecs(),
 	} {
 		all = append(all, part...)
 	}
