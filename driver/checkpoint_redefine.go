@@ -11,7 +11,7 @@ import (
 // bitmaps of images: new, or in place of the one of its name (§5.12). A sync job
 // is held.
 func (d *domain) redefine(c *checkpointdef.Checkpoint, validate bool) error {
-	if err := d.tree.Check(c); err != nil {
+	if err := d.tree.Check(c, virt.FROM_DOMAIN_CHECKPOINT); err != nil {
 		return err
 	}
 	if d.reserved == c.Name {

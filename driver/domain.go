@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"fleece/driver/checkpointdef"
 	"fleece/driver/chktree"
 	"fleece/driver/domaindef"
 	"fleece/driver/state"
@@ -30,7 +31,7 @@ type domain struct {
 	live *domaindef.Domain
 	run  *run // nil while inactive
 	jobs jobs
-	tree chktree.Tree
+	tree chktree.Tree[*checkpointdef.Checkpoint]
 	// reserved and making are the names of checkpoints that BackupBegin and
 	// CheckpointCreateXML are about to make; "" for none.
 	reserved, making string

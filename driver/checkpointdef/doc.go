@@ -93,3 +93,13 @@ func (c *Checkpoint) Clone() *Checkpoint {
 	d.Disks = append([]Disk(nil), c.Disks...)
 	return &d
 }
+
+// Moment tells the name of the checkpoint and that of its parent.
+func (c *Checkpoint) Moment() (name, parent string) { return c.Name, c.Parent }
+
+// Move is the same checkpoint below another parent; the original stays as it is.
+func (c *Checkpoint) Move(parent string) *Checkpoint {
+	moved := *c
+	moved.Parent = parent
+	return &moved
+}

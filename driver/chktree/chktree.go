@@ -1,5 +1,5 @@
-// Package chktree is the tree of a domain's checkpoints: who is whose parent,
-// which one is current, and what lists show.
+// Package chktree is the tree of a domain's checkpoints, or of its snapshots: who is
+// whose parent, which one is current, and what lists show.
 //
 // It is not their storage: it knows no file and no bitmap.
 //
@@ -11,40 +11,59 @@ import (
 	"slices"
 	"strings"
 
-	"fleece/driver/checkpointdef"
 	"fleece/virt"
 )
 
-// Tree holds checkpoints by name. The zero Tree is empty.
-type Tree struct {
-	list    []*checkpointdef.Checkpoint // sorted by name
-	current string                      // "" if none
+// Moment is a checkpoint or a snapshot. It does not change once it is in a tree.
+type Moment[M any] interface {
+	comparable
+	// Moment tells its name and that of its parent, "" for a root.
+	Moment() (name, parent string)
+	// Move is the same moment below another parent.
+	Move(parent string) M
 }
 
-func (t *Tree) search(name string) (int, bool) {
-	return slices.BinarySearchFunc(t.list, name, func(c *checkpointdef.Checkpoint, name string) int {
-		return strings.Compare(c.Name, name)
+// Tree holds moments by name. The zero Tree is empty.
+type Tree[M Moment[M]] struct {
+	list    []M    // sorted by name
+	current string // "" if none
+}
+
+func name[M Moment[M]](m M) string {
+	n, _ := m.Moment()
+	return n
+}
+
+func parent[M Moment[M]](m M) string {
+	_, p := m.Moment()
+	return p
+}
+
+func (t *Tree[M]) search(at string) (int, bool) {
+	return slices.BinarySearchFunc(t.list, at, func(c M, at string) int {
+		return strings.Compare(name(c), at)
 	})
 }
 
 // Len is the number of checkpoints.
-func (t *Tree) Len() int { return len(t.list) }
+func (t *Tree[M]) Len() int { return len(t.list) }
 
 // All returns the checkpoints sorted by name; the slice must not be changed.
-func (t *Tree) All() []*checkpointdef.Checkpoint { return t.list }
+func (t *Tree[M]) All() []M { return t.list }
 
 // Get finds a checkpoint; nil if there is none of that name.
-func (t *Tree) Get(name string) *checkpointdef.Checkpoint {
+func (t *Tree[M]) Get(name string) M {
 	if i, ok := t.search(name); ok {
 		return t.list[i]
 	}
-	return nil
+	var none M
+	return none
 }
 
 // Put adds a checkpoint or replaces the one of its name. Its parent must be in
 // the tree: Check says so.
-func (t *Tree) Put(c *checkpointdef.Checkpoint) {
-	i, ok := t.search(c.Name)
+func (t *Tree[M]) Put(c M) {
+	i, ok := t.search(name(c))
 	if ok {
 		t.list[i] = c
 		return
@@ -54,54 +73,54 @@ func (t *Tree) Put(c *checkpointdef.Checkpoint) {
 
 // Remove takes a checkpoint out; its children become its parent's. If it was
 // current its parent becomes that. The names of the children are returned.
-func (t *Tree) Remove(name string) (children []string) {
-	i, ok := t.search(name)
+func (t *Tree[M]) Remove(gone string) (children []string) {
+	i, ok := t.search(gone)
 	if !ok {
 		return nil
 	}
-	parent := t.list[i].Parent
+	above := parent(t.list[i])
 	t.list = slices.Delete(t.list, i, i+1)
 	for k, c := range t.list {
-		if c.Parent == name {
-			moved := *c
-			moved.Parent = parent
-			t.list[k] = &moved
-			children = append(children, c.Name)
+		if parent(c) == gone {
+			t.list[k] = c.Move(above)
+			children = append(children, name(c))
 		}
 	}
-	if t.current == name {
-		t.current = parent
+	if t.current == gone {
+		t.current = above
 	}
 	return children
 }
 
 // Current is the name of the current checkpoint; "" if there is none.
-func (t *Tree) Current() string { return t.current }
+func (t *Tree[M]) Current() string { return t.current }
 
 // SetCurrent makes a checkpoint current; "" makes none.
-func (t *Tree) SetCurrent(name string) { t.current = name }
+func (t *Tree[M]) SetCurrent(name string) { t.current = name }
 
 // Check tells whether a definition from a client fits into the tree
 // (virDomainCheckpointRedefinePrep): E217, E218, E219, all 8.
-func (t *Tree) Check(c *checkpointdef.Checkpoint) error {
+func (t *Tree[M]) Check(c M, domain virt.ErrorDomain) error {
 	fail := func(format string, args ...any) error {
-		return virt.Errorf(virt.ERR_INVALID_ARG, virt.FROM_DOMAIN_CHECKPOINT, format, args...)
+		return virt.Errorf(virt.ERR_INVALID_ARG, domain, format, args...)
 	}
-	if c.Parent == "" {
+	var none M
+	own, above := c.Moment()
+	if above == "" {
 		return nil
 	}
-	if c.Parent == c.Name {
-		return fail("cannot set moment %s as its own parent", c.Name)
+	if above == own {
+		return fail("cannot set moment %s as its own parent", own)
 	}
-	parent := t.Get(c.Parent)
-	if parent == nil {
-		return fail("parent %s for moment %s not found", c.Parent, c.Name)
+	at := t.Get(above)
+	if at == none {
+		return fail("parent %s for moment %s not found", above, own)
 	}
-	for parent != nil {
-		if parent.Name == c.Name {
-			return fail("parent %s would create cycle to %s", c.Parent, c.Name)
+	for at != none {
+		if name(at) == own {
+			return fail("parent %s would create cycle to %s", above, own)
 		}
-		parent = t.Get(parent.Parent)
+		at = t.Get(parent(at))
 	}
 	return nil
 }
@@ -111,16 +130,14 @@ func (t *Tree) Check(c *checkpointdef.Checkpoint) error {
 // leaf of a tree that is one unbranched chain, else there is none
 // (virDomainMomentUpdateRelations, qemuDomainCheckpointLoad). It tells whether
 // the relations were consistent.
-func (t *Tree) Settle() (consistent bool) {
+func (t *Tree[M]) Settle() (consistent bool) {
 	consistent = true
 	for i, c := range t.list {
-		if c.Parent == "" || t.rooted(c) {
+		if parent(c) == "" || t.rooted(c) {
 			continue
 		}
 		consistent = false
-		root := *c
-		root.Parent = ""
-		t.list[i] = &root
+		t.list[i] = c.Move("")
 	}
 	t.current = ""
 	if leaves := t.List(Filter{Leaves: true}); consistent && len(leaves) == 1 {
@@ -130,12 +147,13 @@ func (t *Tree) Settle() (consistent bool) {
 }
 
 // rooted reports whether the way upward from c ends at a root.
-func (t *Tree) rooted(c *checkpointdef.Checkpoint) bool {
+func (t *Tree[M]) rooted(c M) bool {
+	var none M
 	for range len(t.list) + 1 {
-		if c.Parent == "" {
+		if parent(c) == "" {
 			return true
 		}
-		if c = t.Get(c.Parent); c == nil {
+		if c = t.Get(parent(c)); c == none {
 			return false
 		}
 	}
@@ -154,27 +172,27 @@ type Filter struct {
 }
 
 // List returns names, a parent before its children and siblings by name.
-func (t *Tree) List(f Filter) []string {
+func (t *Tree[M]) List(f Filter) []string {
 	var out []string
 	queue := t.children(f.From)
 	for len(queue) > 0 {
 		c := queue[0]
-		children := t.children(c.Name)
+		children := t.children(name(c))
 		queue = queue[1:]
 		if !f.Shallow {
 			queue = append(queue, children...)
 		}
 		if (!f.Leaves || len(children) == 0) && (!f.NoLeaves || len(children) > 0) {
-			out = append(out, c.Name)
+			out = append(out, name(c))
 		}
 	}
 	return out
 }
 
-func (t *Tree) children(name string) []*checkpointdef.Checkpoint {
-	var out []*checkpointdef.Checkpoint
+func (t *Tree[M]) children(above string) []M {
+	var out []M
 	for _, c := range t.list {
-		if c.Parent == name {
+		if parent(c) == above {
 			out = append(out, c)
 		}
 	}

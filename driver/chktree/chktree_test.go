@@ -13,8 +13,8 @@ import (
 )
 
 // tree makes checkpoints of "name<parent" words.
-func tree(words string) *Tree {
-	t := &Tree{}
+func tree(words string) *Tree[*checkpointdef.Checkpoint] {
+	t := &Tree[*checkpointdef.Checkpoint]{}
 	for _, w := range strings.Fields(words) {
 		name, parent, _ := strings.Cut(w, "<")
 		t.Put(&checkpointdef.Checkpoint{Name: name, Parent: parent})
@@ -74,7 +74,7 @@ func TestCheck_RefusesWhatDoesNotFit(t *testing.T) {
 		{"a", "c", "parent c would create cycle to a"},
 		{"x", "c", ""}, {"c", "a", ""}, {"c", "", ""},
 	} {
-		err := tr.Check(&checkpointdef.Checkpoint{Name: c.name, Parent: c.parent})
+		err := tr.Check(&checkpointdef.Checkpoint{Name: c.name, Parent: c.parent}, virt.FROM_DOMAIN_CHECKPOINT)
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, virt.ERR_INVALID_ARG) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: got %v", c, err)
 		}
@@ -94,7 +94,7 @@ func TestRemove_GivesChildrenToTheGrandparent(t *testing.T) {
 
 func TestTree_StaysATreeWhateverIsDone(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		tr := &Tree{}
+		tr := &Tree[*checkpointdef.Checkpoint]{}
 		name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
 		r.Repeat(map[string]func(*rapid.T){
 			"put": func(r *rapid.T) {
@@ -102,7 +102,7 @@ func TestTree_StaysATreeWhateverIsDone(t *testing.T) {
 				if rapid.Bool().Draw(r, "child") {
 					c.Parent = name.Draw(r, "parent")
 				}
-				if tr.Check(c) == nil {
+				if tr.Check(c, virt.FROM_DOMAIN_CHECKPOINT) == nil {
 					tr.Put(c)
 				}
 			},

@@ -71,6 +71,9 @@ type Disk struct {
 	extra []*xmldoc.Node
 }
 
+// Moment tells the name of the snapshot and that of its parent.
+func (s *Snapshot) Moment() (name, parent string) { return s.Name, s.Parent }
+
 // Move is the same snapshot below another parent; the original stays as it is.
 func (s *Snapshot) Move(parent string) *Snapshot {
 	moved := *s
@@ -109,9 +112,7 @@ func (s *Snapshot) Format(o FormatOptions) string {
 		w.Leaf("name", s.Parent)
 		w.Close("parent")
 	}
-	if s.CreationTime != 0 {
-		w.Leaf("creationTime", strconv.FormatInt(s.CreationTime, 10))
-	}
+	w.Leaf("creationTime", strconv.FormatInt(s.CreationTime, 10))
 	if s.Memory != "" {
 		w.Empty("memory", "snapshot", s.Memory, "file", s.MemoryFile)
 	}
