@@ -52,6 +52,8 @@ type disk struct {
 	DiskSpec
 	Path   string
 	device string // QEMU's device id
+	// below are the images that Path was laid over by snapshots, the newest first.
+	below []layer
 }
 
 // StartDomain makes the images, defines the domain and creates it.

@@ -1,9 +1,11 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 
@@ -111,29 +113,69 @@ func (d *Domain) bitmaps(checkpoint string) []oracle.DiskBitmap {
 		if k.ReadOnly || k.NoMedium || k.Format != "qcow2" || contains(d.untracked, checkpoint+"/"+k.Target) {
 			continue
 		}
-		img := d.t.openImage(k.Path, "qcow2").(qcowImage)
-		found = append(found, d.readBitmap(k, img.Reader, checkpoint))
-		closeQuietly(img)
+		found = append(found, d.diskBitmap(k, checkpoint))
 	}
 	return found
 }
 
-func (d *Domain) readBitmap(k *disk, r *qcow2.Reader, name string) oracle.DiskBitmap {
-	infos, err := r.Bitmaps()
-	d.t.Expect(err).NotTo(haveOccurred(), "bitmaps of %s", k.Path)
+// diskBitmap is the bitmap of a checkpoint on one disk: what any image of the chain
+// records (I11). It is in the active image, and in each below until it ends.
+func (d *Domain) diskBitmap(k *disk, checkpoint string) oracle.DiskBitmap {
+	whole := oracle.DiskBitmap{Disk: d.model(k.Target)}
+	ended := false
+	for i, l := range k.layers() {
+		one, found := d.readBitmap(k.Target, l, checkpoint)
+		switch {
+		case !found && i == 0:
+			d.t.Fail("checkpoint %s has no bitmap in the image of %s", checkpoint, k.Target)
+		case found && ended:
+			d.t.Fail("the bitmap of checkpoint %s ends above %s and is there again", checkpoint, l.Path)
+		case !found:
+			ended = true
+		default:
+			whole.Granularity = one.Granularity
+			whole.Dirty = append(whole.Dirty, one.Dirty...)
+		}
+	}
+	whole.Dirty = united(whole.Dirty)
+	return whole
+}
+
+// united is the union of ranges, in order and without overlap.
+func united(ranges []oracle.Range) []oracle.Range {
+	slices.SortFunc(ranges, func(a, b oracle.Range) int { return cmp.Compare(a.Offset, b.Offset) })
+	out := ranges[:0]
+	for _, r := range ranges {
+		if n := len(out); n > 0 && r.Offset <= out[n-1].Offset+out[n-1].Length {
+			out[n-1].Length = max(out[n-1].Length, r.Offset+r.Length-out[n-1].Offset)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// readBitmap reads a bitmap of one image; found is false if that has none.
+func (d *Domain) readBitmap(target string, l layer, name string) (b oracle.DiskBitmap, found bool) {
+	if l.Format != "qcow2" {
+		return b, false
+	}
+	img := d.t.openImage(l.Path, l.Format).(qcowImage)
+	defer closeQuietly(img)
+	infos, err := img.Bitmaps()
+	d.t.Expect(err).NotTo(haveOccurred(), "bitmaps of %s", l.Path)
 	for _, info := range infos {
 		if info.Name != name {
 			continue
 		}
-		d.t.Expect(info.Auto && !info.InUse).To(beTrue(), "bitmap %s of %s must be enabled and stored in order", name, k.Target)
-		ranges, err := r.ReadBitmap(info, nil)
-		d.t.Expect(err).NotTo(haveOccurred(), "bitmap %s of %s", name, k.Path)
-		b := oracle.DiskBitmap{Disk: d.model(k.Target), Granularity: info.Granularity}
+		d.t.Expect(info.Auto && !info.InUse).To(beTrue(), "bitmap %s of %s must be enabled and stored in order", name, target)
+		ranges, err := img.ReadBitmap(info, nil)
+		d.t.Expect(err).NotTo(haveOccurred(), "bitmap %s of %s", name, target)
+		b.Granularity = info.Granularity
 		for _, g := range ranges {
 			b.Dirty = append(b.Dirty, oracle.Range{Offset: g.Offset, Length: g.Length})
 		}
-		return b
+		return b, true
 	}
-	d.t.Fail("checkpoint %s has no bitmap in the image of %s", name, k.Target)
-	return oracle.DiskBitmap{}
+	return b, false
 }

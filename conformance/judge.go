@@ -138,7 +138,7 @@ func (d *Domain) PowerOff() {
 		if k.NoMedium {
 			continue
 		}
-		img := d.t.openImage(k.Path, k.Format)
+		img := d.t.openChain(k.layers())
 		defer closeQuietly(img)
 		e.Images = append(e.Images, oracle.DiskImage{Disk: d.model(k.Target), Image: img})
 	}

@@ -30,7 +30,7 @@ func (g *beginning) prepare() error {
 		return err
 	}
 	for _, k := range g.b.disks {
-		if err := g.openTarget(k); err != nil {
+		if err := g.d.openTarget(g.r, k, !g.b.st.Reuse); err != nil {
 			return err
 		}
 	}
@@ -136,26 +136,26 @@ func (g *beginning) makeFiles() error {
 	return g.d.save()
 }
 
-// openTarget is step 15 for one disk: the nodes of the new image, formatted.
-func (g *beginning) openTarget(k *disk) error {
-	format := !g.b.st.Reuse
+// openTarget is step 15 for one disk: the nodes of the new image, formatted if that
+// is asked for. The async job is held.
+func (d *domain) openTarget(r *run, k *disk, format bool) error {
 	if format && k.def.Format == "raw" && k.def.Type == "file" {
-		if err := g.create(k.storageImage()); err != nil {
+		if err := d.create(r, k.storageImage()); err != nil {
 			return err
 		}
 	}
 	k.storage = true
-	if _, err := g.d.nested(g.r, qmp.BlockdevAdd{Node: k.storageNode()}); err != nil {
+	if _, err := d.nested(r, qmp.BlockdevAdd{Node: k.storageNode()}); err != nil {
 		k.storage = !refused(err)
 		return err
 	}
 	if format && k.def.Format != "raw" {
-		if err := g.create(k.formatImage()); err != nil {
+		if err := d.create(r, k.formatImage()); err != nil {
 			return err
 		}
 	}
 	k.format = true
-	if _, err := g.d.nested(g.r, qmp.BlockdevAdd{Node: k.formatNode()}); err != nil {
+	if _, err := d.nested(r, qmp.BlockdevAdd{Node: k.formatNode()}); err != nil {
 		k.format = !refused(err)
 		return err
 	}
@@ -163,24 +163,23 @@ func (g *beginning) openTarget(k *disk) error {
 }
 
 // create runs a blockdev-create job to its end (qemuBlockStorageSourceCreateGeneric).
-func (g *beginning) create(c qmp.BlockdevCreate) error {
-	d := g.d
+func (d *domain) create(r *run, c qmp.BlockdevCreate) error {
 	d.creating = creation{job: c.JobID}
-	if _, err := d.nested(g.r, c); err != nil {
+	if _, err := d.nested(r, c); err != nil {
 		if refused(err) {
 			d.creating = creation{}
 		}
 		return err
 	}
-	for !d.creating.concluded && d.usable(g.r) == nil {
+	for !d.creating.concluded && d.usable(r) == nil {
 		d.cond.Wait()
 	}
-	if d.usable(g.r) != nil {
+	if d.usable(r) != nil {
 		return virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "blockdev-create job was cancelled")
 	}
-	v, err := d.nested(g.r, qmp.QueryJobs{})
+	v, err := d.nested(r, qmp.QueryJobs{})
 	job, jobErr := findJob(v, err, c.JobID)
-	if _, err := d.nested(g.r, qmp.JobDismiss{ID: c.JobID}); err == nil {
+	if _, err := d.nested(r, qmp.JobDismiss{ID: c.JobID}); err == nil {
 		d.creating = creation{}
 	} else if jobErr == nil {
 		jobErr = err
@@ -327,18 +326,23 @@ func blockJobsSupported(k *domaindef.Disk) error {
 // alignCheckpoint is steps 5 to 8 of §5.11 for a new checkpoint: alignment, kind of
 // image, and that the name is free.
 func (d *domain) alignCheckpoint(c *checkpointdef.Checkpoint) error {
+	return d.alignCheckpointOn(c, d.live)
+}
+
+// alignCheckpointOn is alignCheckpoint for disks as they are about to be.
+func (d *domain) alignCheckpointOn(c *checkpointdef.Checkpoint, live *domaindef.Domain) error {
 	c.Domain = d.def
 	if c.Domain == nil {
-		c.Domain = d.live
+		c.Domain = live
 	}
-	if err := c.Align(d.live); err != nil {
+	if err := c.Align(live); err != nil {
 		return err
 	}
 	for i := range c.Disks {
 		if !c.Disks[i].Bitmap {
 			continue
 		}
-		k := &d.live.Disks[i]
+		k := &live.Disks[i]
 		if format := k.Top().Format; format != "qcow2" {
 			return virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_QEMU,
 				"checkpoint for disk %s unsupported for storage type %s", k.Target, format)

@@ -16,6 +16,9 @@ func (drv *Driver) DomainDefineXML(xml string) (virt.DomainID, error) {
 	if err != nil {
 		return virt.DomainID{}, err
 	}
+	if def, err = def.WithoutIndices(); err != nil {
+		return virt.DomainID{}, err
+	}
 	if def.UUID != "" {
 		if err := drv.checkUUID(def); err != nil {
 			return virt.DomainID{}, err
@@ -102,8 +105,8 @@ func (d *domain) newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// undefineFlags are libvirt's that need nothing done here (managed save, snapshot
-// metadata, NVRAM) and that for checkpoints.
+// undefineFlags are libvirt's that need nothing done here (managed save, NVRAM)
+// and those for checkpoints and snapshots.
 const undefineFlags = 1<<5 - 1
 
 // DomainUndefine removes a definition. A running domain goes on and is forgotten
@@ -123,6 +126,9 @@ func (drv *Driver) DomainUndefine(id virt.DomainID, flags virt.DomainUndefineFla
 	}
 	if n := d.tree.Len(); n > 0 && d.run == nil && flags&virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA == 0 {
 		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot delete inactive domain with %d checkpoints", n)
+	}
+	if n := d.snapshots.Len(); n > 0 && d.run == nil && flags&virt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA == 0 {
+		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot delete inactive domain with %d snapshots", n)
 	}
 	if err := d.undefine(); err != nil {
 		return err
@@ -163,6 +169,12 @@ func (d *domain) forget() {
 	if d.tree.Len() > 0 {
 		d.removeNoted(d.checkpointDir())
 	}
+	for _, s := range d.snapshots.All() {
+		d.removeNoted(d.snapshotPath(s.Name))
+	}
+	if d.snapshots.Len() > 0 {
+		d.removeNoted(d.files().snapshots)
+	}
 	d.removeNoted(drv.statePath(d.name))
 	d.removeNoted(drv.livePath(d.name))
 	drv.drop(d)
@@ -197,7 +209,8 @@ func (drv *Driver) DomainLookupByUUID(uuid string) (virt.DomainID, error) {
 // mean no filter.
 func (drv *Driver) ListAllDomains(flags virt.ListAllDomainsFlags) ([]virt.DomainID, error) {
 	const known = virt.CONNECT_LIST_DOMAINS_ACTIVE | virt.CONNECT_LIST_DOMAINS_INACTIVE |
-		virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT | virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT
+		virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT | virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT |
+		virt.CONNECT_LIST_DOMAINS_HAS_SNAPSHOT | virt.CONNECT_LIST_DOMAINS_NO_SNAPSHOT
 	if bits := flags &^ known; bits != 0 {
 		return nil, virt.UnsupportedFlags(uint32(bits), "qemuConnectListAllDomains")
 	}
@@ -206,6 +219,7 @@ func (drv *Driver) ListAllDomains(flags virt.ListAllDomainsFlags) ([]virt.Domain
 		d.mu.Lock()
 		if d.definition() != nil &&
 			passes(flags, virt.CONNECT_LIST_DOMAINS_ACTIVE, virt.CONNECT_LIST_DOMAINS_INACTIVE, d.run != nil) &&
+			passes(flags, virt.CONNECT_LIST_DOMAINS_HAS_SNAPSHOT, virt.CONNECT_LIST_DOMAINS_NO_SNAPSHOT, d.snapshots.Len() > 0) &&
 			passes(flags, virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT, virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT, d.tree.Len() > 0) {
 			ids = append(ids, d.id())
 		}

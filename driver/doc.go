@@ -18,8 +18,8 @@
 // # Jobs
 //
 // As in libvirt: sync jobs exclude each other for the length of a call; the async
-// job "backup" spans from Begin to the end of the copying and excludes further
-// async jobs. Whoever waits longer than Config.JobWait gets code 68.
+// job "backup" spans from Begin to the end of the copying, the async job of a
+// snapshot is as long as its call; they exclude further async jobs. Whoever waits longer than Config.JobWait gets code 68.
 package driver
 
 import (
@@ -43,6 +43,9 @@ type Config struct {
 	// CheckpointDir holds the metadata of checkpoints, a directory per domain.
 	// The default value is StateDir/checkpoint.
 	CheckpointDir string
+	// SnapshotDir holds the metadata of snapshots, a directory per domain. The
+	// default value is StateDir/snapshot.
+	SnapshotDir string
 	// TLSDir holds ca-cert.pem, server-cert.pem and server-key.pem for pull
 	// backups with tls='yes' (libvirt's backup_tls_x509_cert_dir). Without it they
 	// are refused.
@@ -58,6 +61,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.CheckpointDir == "" {
 		c.CheckpointDir = path.Join(c.StateDir, "checkpoint")
+	}
+	if c.SnapshotDir == "" {
+		c.SnapshotDir = path.Join(c.StateDir, "snapshot")
 	}
 	if c.JobWait == 0 {
 		c.JobWait = jobWaitDefault
@@ -113,6 +119,18 @@ var (
 	_ virt.CurrentCheckpointGetter  = (*Driver)(nil)
 	_ virt.CheckpointCurrentTester  = (*Driver)(nil)
 	_ virt.CheckpointMetadataTester = (*Driver)(nil)
+	_ virt.SnapshotCreator          = (*Driver)(nil)
+	_ virt.SnapshotCreator2         = (*Driver)(nil)
+	_ virt.SnapshotXMLDescriber     = (*Driver)(nil)
+	_ virt.SnapshotLister           = (*Driver)(nil)
+	_ virt.SnapshotChildLister      = (*Driver)(nil)
+	_ virt.SnapshotLooker           = (*Driver)(nil)
+	_ virt.SnapshotParentGetter     = (*Driver)(nil)
+	_ virt.SnapshotDeleter          = (*Driver)(nil)
+	_ virt.CurrentSnapshotHaver     = (*Driver)(nil)
+	_ virt.CurrentSnapshotGetter    = (*Driver)(nil)
+	_ virt.SnapshotCurrentTester    = (*Driver)(nil)
+	_ virt.SnapshotMetadataTester   = (*Driver)(nil)
 	_ virt.EventSource              = (*Driver)(nil)
 )
 

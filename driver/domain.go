@@ -7,6 +7,7 @@ import (
 	"fleece/driver/checkpointdef"
 	"fleece/driver/chktree"
 	"fleece/driver/domaindef"
+	"fleece/driver/snapshotdef"
 	"fleece/driver/state"
 	"fleece/machine"
 	"fleece/qmp"
@@ -32,6 +33,8 @@ type domain struct {
 	run  *run // nil while inactive
 	jobs jobs
 	tree chktree.Tree[*checkpointdef.Checkpoint]
+	// snapshots are those that are remembered; which one is current says stored.
+	snapshots chktree.Tree[*snapshotdef.Snapshot]
 	// reserved and making are the names of checkpoints that BackupBegin and
 	// CheckpointCreateXML are about to make; "" for none.
 	reserved, making string
@@ -61,8 +64,8 @@ type run struct {
 	paused bool
 	// lost is why the monitor ended; nil while it lives.
 	lost error
-	// destroying and shutdown tell why the machine ends.
-	destroying, shutdown bool
+	// destroying, shutdown and halted tell why the machine ends.
+	destroying, shutdown, halted bool
 }
 
 // stopReason is a detail of DOMAIN_EVENT_STOPPED, or -1 before the first run.

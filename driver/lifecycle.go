@@ -21,6 +21,7 @@ const (
 	shutoffShutdown = 1
 	shutoffDestroy  = 2
 	shutoffCrashed  = 3
+	shutoffSnapshot = 7
 )
 
 // DomainCreate starts a defined domain.
@@ -164,6 +165,11 @@ func (d *domain) stop(r *run) {
 			d.trySave()
 		}
 	}
+	if d.stored.Snapshot != nil && !d.snapshotIsMade() {
+		if err := d.settleSnapshot(); err != nil {
+			d.drv.p.Note("definition-not-saved", d.name, err)
+		}
+	}
 	if redefined {
 		d.removeNoted(d.drv.livePath(d.name))
 	}
@@ -176,6 +182,8 @@ func (d *domain) stop(r *run) {
 
 func (r *run) reason() stopReason {
 	switch {
+	case r.halted:
+		return virt.DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT
 	case r.destroying:
 		return virt.DOMAIN_EVENT_STOPPED_DESTROYED
 	case r.shutdown:
@@ -260,6 +268,8 @@ func (s stopReason) shutoff() int {
 		return shutoffDestroy
 	case virt.DOMAIN_EVENT_STOPPED_CRASHED:
 		return shutoffCrashed
+	case virt.DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT:
+		return shutoffSnapshot
 	}
 	return 0
 }

@@ -102,6 +102,7 @@ func (d *domain) loadFiles() bool {
 		return false
 	}
 	d.loadCheckpoints()
+	d.loadSnapshots()
 	return true
 }
 

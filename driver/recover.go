@@ -26,6 +26,7 @@ func (d *domain) recover() error {
 		d.recoverInactive(b)
 		return nil
 	}
+	d.recoverSnapshot(r)
 	d.recoverPending(r)
 	if d.tree.Len() > 0 {
 		d.dropSizes(r)
@@ -107,6 +108,7 @@ func (d *domain) attach(b *backup) (*run, error) {
 func (d *domain) recoverInactive(b *backup) {
 	redefined := d.live != d.def
 	d.live = nil
+	d.recoverSnapshot(nil)
 	if b != nil {
 		switch {
 		case b.st.Phase < state.Running:

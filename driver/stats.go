@@ -73,7 +73,7 @@ func (d *domain) running(api string) (*record, error) {
 	switch {
 	case r == nil:
 		return nil, errInactive()
-	case !d.jobs.async:
+	case !d.jobs.async, d.snapshotIsMade():
 		return nil, nil
 	case !d.backup.visible():
 		return nil, virt.Errorf(virt.ERR_INTERNAL_ERROR, virt.FROM_QEMU, "backup job data missing")

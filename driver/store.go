@@ -37,11 +37,12 @@ func (d *Driver) statePath(name string) string {
 }
 
 // paths are the paths that a domain needs again and again.
-type paths struct{ state, checkpoints string }
+type paths struct{ state, checkpoints, snapshots string }
 
 func (d *domain) files() *paths {
 	if p := &d.paths; p.state == "" {
 		p.state, p.checkpoints = d.drv.statePath(d.name), path.Join(d.drv.cfg.CheckpointDir, d.name)
+		p.snapshots = path.Join(d.drv.cfg.SnapshotDir, d.name)
 	}
 	return &d.paths
 }

@@ -60,6 +60,8 @@ func TestAnImpossibleResultWithoutAnErrorIsCode1(t *testing.T) { // SUR-04, E006
 		"virDomainListJobIds": true, "virDomainGetJobInfo": true, "virDomainGetBlockJobInfo": true, "virDomainGetJobStats": true, "virDomainGetState": true,
 		"virDomainListAllCheckpoints": true, "virDomainCheckpointListAllChildren": true, "virConnectListAllDomains": true,
 		"virDomainHasCurrentCheckpoint": true, "virDomainCheckpointIsCurrent": true, "virDomainCheckpointHasMetadata": true,
+		"virDomainListAllSnapshots": true, "virDomainSnapshotListAllChildren": true,
+		"virDomainHasCurrentSnapshot": true, "virDomainSnapshotIsCurrent": true, "virDomainSnapshotHasMetadata": true,
 	}
 	for _, a := range api {
 		t.Run(a.symbol, func(t *testing.T) {

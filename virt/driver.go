@@ -213,6 +213,56 @@ type SnapshotCreator2 interface {
 	DomainSnapshotCreateXML2(dom DomainID, xml string, checkpointXML *string, flags DomainSnapshotCreateFlags) (SnapshotID, error)
 }
 
+// SnapshotXMLDescriber is virDomainSnapshotGetXMLDesc.
+type SnapshotXMLDescriber interface {
+	DomainSnapshotGetXMLDesc(snap SnapshotID, flags DomainSnapshotXMLFlags) (string, error)
+}
+
+// SnapshotLister is virDomainListAllSnapshots.
+type SnapshotLister interface {
+	DomainListAllSnapshots(dom DomainID, flags DomainSnapshotListFlags) ([]SnapshotID, error)
+}
+
+// SnapshotChildLister is virDomainSnapshotListAllChildren.
+type SnapshotChildLister interface {
+	DomainSnapshotListAllChildren(snap SnapshotID, flags DomainSnapshotListFlags) ([]SnapshotID, error)
+}
+
+// SnapshotLooker is virDomainSnapshotLookupByName.
+type SnapshotLooker interface {
+	DomainSnapshotLookupByName(dom DomainID, name string, flags uint32) (SnapshotID, error)
+}
+
+// SnapshotParentGetter is virDomainSnapshotGetParent.
+type SnapshotParentGetter interface {
+	DomainSnapshotGetParent(snap SnapshotID, flags uint32) (SnapshotID, error)
+}
+
+// SnapshotDeleter is virDomainSnapshotDelete.
+type SnapshotDeleter interface {
+	DomainSnapshotDelete(snap SnapshotID, flags DomainSnapshotDeleteFlags) error
+}
+
+// CurrentSnapshotHaver is virDomainHasCurrentSnapshot.
+type CurrentSnapshotHaver interface {
+	DomainHasCurrentSnapshot(dom DomainID, flags uint32) (bool, error)
+}
+
+// CurrentSnapshotGetter is virDomainSnapshotCurrent.
+type CurrentSnapshotGetter interface {
+	DomainSnapshotCurrent(dom DomainID, flags uint32) (SnapshotID, error)
+}
+
+// SnapshotCurrentTester is virDomainSnapshotIsCurrent.
+type SnapshotCurrentTester interface {
+	DomainSnapshotIsCurrent(snap SnapshotID, flags uint32) (bool, error)
+}
+
+// SnapshotMetadataTester is virDomainSnapshotHasMetadata.
+type SnapshotMetadataTester interface {
+	DomainSnapshotHasMetadata(snap SnapshotID, flags uint32) (bool, error)
+}
+
 // EventSource is virConnectDomainEventRegisterAny: the driver calls deliver for
 // every event, in order, from a dispatcher task that holds no lock, so that a
 // handler may call anything. cancel takes the registration back.

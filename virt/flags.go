@@ -79,6 +79,44 @@ const (
 	DOMAIN_SNAPSHOT_CREATE_VALIDATE    DomainSnapshotCreateFlags = 1 << 9
 )
 
+// DomainSnapshotXMLFlags are the flags of Snapshot.GetXMLDesc.
+type DomainSnapshotXMLFlags uint32
+
+// Flags of Snapshot.GetXMLDesc.
+const (
+	DOMAIN_SNAPSHOT_XML_SECURE DomainSnapshotXMLFlags = 1 << 0
+)
+
+// DomainSnapshotDeleteFlags are the flags of Snapshot.Delete.
+type DomainSnapshotDeleteFlags uint32
+
+// Flags of Snapshot.Delete.
+const (
+	DOMAIN_SNAPSHOT_DELETE_CHILDREN      DomainSnapshotDeleteFlags = 1 << 0
+	DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY DomainSnapshotDeleteFlags = 1 << 1
+	DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY DomainSnapshotDeleteFlags = 1 << 2
+)
+
+// DomainSnapshotListFlags are the flags of ListAllSnapshots and of
+// Snapshot.ListAllChildren. ROOTS and DESCENDANTS are the same bit.
+type DomainSnapshotListFlags uint32
+
+// Flags of the lists of snapshots.
+const (
+	DOMAIN_SNAPSHOT_LIST_ROOTS       DomainSnapshotListFlags = 1 << 0
+	DOMAIN_SNAPSHOT_LIST_DESCENDANTS DomainSnapshotListFlags = 1 << 0
+	DOMAIN_SNAPSHOT_LIST_METADATA    DomainSnapshotListFlags = 1 << 1
+	DOMAIN_SNAPSHOT_LIST_LEAVES      DomainSnapshotListFlags = 1 << 2
+	DOMAIN_SNAPSHOT_LIST_NO_LEAVES   DomainSnapshotListFlags = 1 << 3
+	DOMAIN_SNAPSHOT_LIST_NO_METADATA DomainSnapshotListFlags = 1 << 4
+	DOMAIN_SNAPSHOT_LIST_INACTIVE    DomainSnapshotListFlags = 1 << 5
+	DOMAIN_SNAPSHOT_LIST_ACTIVE      DomainSnapshotListFlags = 1 << 6
+	DOMAIN_SNAPSHOT_LIST_DISK_ONLY   DomainSnapshotListFlags = 1 << 7
+	DOMAIN_SNAPSHOT_LIST_INTERNAL    DomainSnapshotListFlags = 1 << 8
+	DOMAIN_SNAPSHOT_LIST_EXTERNAL    DomainSnapshotListFlags = 1 << 9
+	DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL DomainSnapshotListFlags = 1 << 10
+)
+
 // DomainGetJobStatsFlags are the flags of GetJobStats.
 type DomainGetJobStatsFlags uint32
 

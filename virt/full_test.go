@@ -152,6 +152,36 @@ func (f *full) DomainCheckpointHasMetadata(chkID, uint32) (bool, error) {
 	return answer(f, "metadata", true)
 }
 
+func (f *full) DomainSnapshotGetXMLDesc(virt.SnapshotID, virt.DomainSnapshotXMLFlags) (string, error) {
+	return answer(f, "snapshot xml", "<domainsnapshot/>")
+}
+func (f *full) DomainListAllSnapshots(id, virt.DomainSnapshotListFlags) ([]virt.SnapshotID, error) {
+	return list(f, "snapshots", aSnapshot)
+}
+func (f *full) DomainSnapshotListAllChildren(virt.SnapshotID, virt.DomainSnapshotListFlags) ([]virt.SnapshotID, error) {
+	return list(f, "snapshot children", aSnapshot)
+}
+func (f *full) DomainSnapshotLookupByName(id, string, uint32) (virt.SnapshotID, error) {
+	return answer(f, "snapshot lookup", aSnapshot)
+}
+func (f *full) DomainSnapshotGetParent(virt.SnapshotID, uint32) (virt.SnapshotID, error) {
+	return answer(f, "snapshot parent", aSnapshot)
+}
+func (f *full) DomainSnapshotDelete(virt.SnapshotID, virt.DomainSnapshotDeleteFlags) error {
+	return f.only("snapshot delete")
+}
+func (f *full) DomainHasCurrentSnapshot(id, uint32) (bool, error) {
+	return answer(f, "has snapshot", true)
+}
+func (f *full) DomainSnapshotCurrent(id, uint32) (virt.SnapshotID, error) {
+	return answer(f, "current snapshot", aSnapshot)
+}
+func (f *full) DomainSnapshotIsCurrent(virt.SnapshotID, uint32) (bool, error) {
+	return answer(f, "is current snapshot", true)
+}
+func (f *full) DomainSnapshotHasMetadata(virt.SnapshotID, uint32) (bool, error) {
+	return answer(f, "snapshot metadata", true)
+}
 func (f *full) DomainSnapshotCreateXML(id, string, virt.DomainSnapshotCreateFlags) (virt.SnapshotID, error) {
 	return answer(f, "snapshot", aSnapshot)
 }

@@ -52,6 +52,9 @@ type Layer struct {
 	Type   string // "file", "block", "network", …
 	Path   string // of a file or block device
 	Format string // "qcow2", "raw", …
+	// Index is the number of the image's nodes in the run, as libvirt shows it in
+	// a live definition; 0 if the plan gives the number.
+	Index int
 }
 
 // Empty reports whether the drive has no medium.

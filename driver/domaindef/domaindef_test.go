@@ -31,8 +31,8 @@ func parse(t *testing.T, text string) *Domain {
 func TestParse_ReadsWhatABackupNeeds(t *testing.T) {
 	d := parse(t, twoDisks)
 	want := []Disk{
-		{Target: "vda", Bus: "virtio", Device: "disk", Layers: []Layer{{"file", "/x/disk1.qcow2", "qcow2"}}},
-		{Target: "vdb", Bus: "virtio", Device: "disk", ReadOnly: true, Layers: []Layer{{"file", "/x/ov", "qcow2"}, {"file", "/x/base", "raw"}}},
+		{Target: "vda", Bus: "virtio", Device: "disk", Layers: []Layer{{Type: "file", Path: "/x/disk1.qcow2", Format: "qcow2"}}},
+		{Target: "vdb", Bus: "virtio", Device: "disk", ReadOnly: true, Layers: []Layer{{Type: "file", Path: "/x/ov", Format: "qcow2"}, {Type: "file", Path: "/x/base", Format: "raw"}}},
 		{Target: "hdc", Bus: "ide", Device: "cdrom", ReadOnly: true},
 	}
 	if diff := cmp.Diff(want, d.Disks); diff != "" {
@@ -170,4 +170,43 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not a fixed point: %q", first)
 		}
 	})
+}
+
+func TestWithOverlays_PutsNewImagesOverTheActiveOnes(t *testing.T) {
+	d := parse(t, twoDisks)
+	plans, _ := d.Number()
+	over, err := d.WithOverlays([]Overlay{
+		{Target: "vda", Below: "/x/disk1.qcow2", Image: Layer{Type: "file", Path: "/x/a.s", Format: "qcow2"}},
+		{Target: "vdb", Below: "/x/ov", Image: Layer{Type: "block", Path: "/dev/s", Format: "qcow2"}},
+		{Target: "hdc", Below: "", Image: Layer{Type: "file", Path: "/x/no", Format: "qcow2"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]Layer{
+		{{Type: "file", Path: "/x/a.s", Format: "qcow2"}, {Type: "file", Path: "/x/disk1.qcow2", Format: "qcow2"}},
+		{{Type: "block", Path: "/dev/s", Format: "qcow2"}, {Type: "file", Path: "/x/ov", Format: "qcow2"}, {Type: "file", Path: "/x/base", Format: "raw"}},
+		nil,
+	}
+	for i := range want {
+		if diff := cmp.Diff(want[i], over.Disks[i].Layers); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if len(d.Disks[0].Layers) != 1 || !over.Disks[1].ReadOnly {
+		t.Error("the original changed, or the rest of the disk is lost")
+	}
+	plans[0].Nodes = append([]Node{9}, plans[0].Nodes...)
+	plans[1].Nodes = append([]Node{10}, plans[1].Nodes...)
+	live, err := over.WithIndices(plans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, next := parse(t, live.XML(-1)).Number()
+	if diff := cmp.Diff(plans, got); diff != "" || next != 11 {
+		t.Errorf("%s next %d", diff, next)
+	}
+	if plain, err := live.WithoutIndices(); err != nil || plain.XML(-1) != over.XML(-1) {
+		t.Errorf("%v", err)
+	}
 }

@@ -212,7 +212,7 @@ func (d *Disk) layers(n *xmldoc.Node, kind, format string) error {
 			return virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_DOMAIN,
 				"backing chain of disk '%s' is longer than %d", d.Target, LayersMax)
 		}
-		d.Layers = append(d.Layers, Layer{Type: kind, Path: path, Format: format})
+		d.Layers = append(d.Layers, Layer{Type: kind, Path: path, Format: format, Index: sourceIndex(n.First("source"))})
 		next := n.First("backingStore")
 		if next == nil || next.Child == nil {
 			return nil
@@ -236,6 +236,18 @@ func sourcePath(source *xmldoc.Node, kind string) string {
 		return source.AttrOr("dev", "")
 	}
 	return source.AttrOr("name", "")
+}
+
+// sourceIndex is the number of the image's nodes; 0 if it is not told.
+func sourceIndex(source *xmldoc.Node) int {
+	if source == nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(source.AttrOr("index", ""), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // defaultBus guesses the bus by the target's prefix (virDomainDiskDefParse).

@@ -38,13 +38,22 @@ func (p *DiskPlan) Top() Node { return p.Nodes[0] }
 
 // Number names the nodes and devices of a domain: of two disks the first gets
 // node 2, the second node 1, as libvirt has it; layers of one disk go upward from
-// the active one.
+// the active one. Images that tell their number have that.
 func (d *Domain) Number() ([]DiskPlan, int) {
 	plans := make([]DiskPlan, len(d.Disks))
 	next := 1
+	for i := range d.Disks {
+		for l := range d.Disks[i].Layers {
+			next = max(next, d.Disks[i].Layers[l].Index+1)
+		}
+	}
 	for i := len(d.Disks) - 1; i >= 0; i-- {
 		nodes := make([]Node, len(d.Disks[i].Layers))
 		for l := range nodes {
+			if index := d.Disks[i].Layers[l].Index; index > 0 {
+				nodes[l] = Node(index)
+				continue
+			}
 			nodes[l] = Node(next)
 			next++
 		}

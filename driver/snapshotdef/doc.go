@@ -51,10 +51,6 @@ type Snapshot struct {
 	// Domain is the definition at the time of the snapshot; nil if a redefinition
 	// had none, or the UUID only.
 	Domain *domaindef.Domain
-	// Current is output only for clients; in the metadata file it says that the
-	// snapshot is the current one.
-	Current bool
-
 	// inactive and cookie are kept as they were written.
 	inactive, cookie *xmldoc.Node
 }
@@ -94,14 +90,8 @@ func (s *Snapshot) External() bool {
 	return false
 }
 
-// FormatOptions choose what a document shows.
-type FormatOptions struct {
-	// Metadata shows which snapshot is current, as the file has it.
-	Metadata bool
-}
-
 // Format writes the document (virDomainSnapshotDefFormat).
-func (s *Snapshot) Format(o FormatOptions) string {
+func (s *Snapshot) Format() string {
 	w := xmldoc.NewWriter()
 	w.Open("domainsnapshot")
 	w.Leaf("name", s.Name)
@@ -130,13 +120,6 @@ func (s *Snapshot) Format(o FormatOptions) string {
 		if kept != nil {
 			w.Tree(kept)
 		}
-	}
-	if o.Metadata {
-		active := "0"
-		if s.Current {
-			active = "1"
-		}
-		w.Leaf("active", active)
 	}
 	w.Close("domainsnapshot")
 	return w.String()

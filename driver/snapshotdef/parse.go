@@ -107,7 +107,6 @@ func (s *Snapshot) readComplete(root *xmldoc.Node) error {
 		}
 	}
 	s.inactive, s.cookie = root.First("inactiveDomain"), root.First("cookie")
-	s.Current = root.First("active").TrimmedText() == "1"
 	return nil
 }
 

@@ -28,7 +28,24 @@ func Append(dst []byte, s *Domain) []byte {
 	if b := s.Backup; b != nil {
 		dst = appendBackup(dst, b)
 	}
+	if s.Current != "" {
+		dst = quoted(append(dst, "\ncurrent"...), s.Current)
+	}
+	if p := s.Snapshot; p != nil {
+		dst = appendSnapshot(dst, p)
+	}
 	return append(dst, "\nend\n"...)
+}
+
+func appendSnapshot(dst []byte, p *Snapshot) []byte {
+	dst = append(dst, "\nsnapshot"...)
+	dst = quoted(flag(num(quoted(dst, p.Name), int64(p.Phase)), p.Metadata), p.Checkpoint)
+	for _, d := range p.Disks {
+		dst = append(dst, "\noverlay"...)
+		dst = quoted(quoted(quoted(quoted(dst, d.Name), d.Below), d.Type), d.Path)
+		dst = flag(num(dst, int64(d.Node)), d.Made)
+	}
+	return dst
 }
 
 func appendBackup(dst []byte, b *Backup) []byte {
@@ -78,6 +95,12 @@ func Parse(text string) (*Domain, error) {
 	s := &Domain{Transient: r.flag(), RunID: r.count(), NextNode: r.count(), NextJob: r.count()}
 	if r.next("\nbackup") {
 		s.Backup = r.backup()
+	}
+	if r.next("\ncurrent") {
+		s.Current = r.text()
+	}
+	if r.next("\nsnapshot") {
+		s.Snapshot = r.snapshot()
 	}
 	r.literal("\nend\n")
 	if r.err == nil && r.rest != "" {
@@ -182,6 +205,18 @@ func (r *reader) backup() *Backup {
 	}
 	b.XML, r.rest = r.rest[:n], r.rest[n:]
 	return b
+}
+
+func (r *reader) snapshot() *Snapshot {
+	p := &Snapshot{Name: r.text(), Phase: SnapshotPhase(r.upTo(int(SnapshotReady))), Metadata: r.flag(), Checkpoint: r.text()}
+	for r.next("\noverlay") {
+		d := &Overlay{Name: r.text(), Below: r.text(), Type: r.text(), Path: r.text()}
+		d.Node, d.Made = r.count(), r.flag()
+		if p.Disks = append(p.Disks, d); len(p.Disks) > disksMax {
+			r.fail("too many disks")
+		}
+	}
+	return p
 }
 
 func (r *reader) upTo(limit int) int {

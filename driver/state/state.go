@@ -45,6 +45,43 @@ type Domain struct {
 	NextJob   int  // first free job id
 	Transient bool // was undefined while it ran
 	Backup    *Backup
+	// Current is the name of the current snapshot, "" if there is none.
+	Current  string
+	Snapshot *Snapshot // being made, or made and not yet in all definitions
+}
+
+// SnapshotPhase says how far a snapshot has come.
+type SnapshotPhase uint8
+
+// The phases, in order.
+const (
+	// SnapshotIntent: overlays may exist, made by us and still empty.
+	SnapshotIntent SnapshotPhase = iota
+	// SnapshotCreated: the files of overlays that we make exist; their nodes and the
+	// metadata may exist too.
+	SnapshotCreated
+	// SnapshotReady: the overlays are formatted and all metadata is written; the
+	// transaction may have been executed.
+	SnapshotReady
+)
+
+// Snapshot is a snapshot that is being made.
+type Snapshot struct {
+	Name       string
+	Phase      SnapshotPhase
+	Metadata   bool   // the snapshot is remembered
+	Checkpoint string // remembered with it; "" for none
+	Disks      []*Overlay
+}
+
+// Overlay is the new image of a disk.
+type Overlay struct {
+	Name  string // target
+	Below string // path of the image that it is laid over
+	Type  string // "file" or "block"
+	Path  string
+	Node  int  // number of the overlay's nodes
+	Made  bool // the file is ours to delete
 }
 
 // Backup is a backup job.

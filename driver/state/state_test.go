@@ -28,6 +28,14 @@ func TestParse_GivesBackWhatWasStored(t *testing.T) {
 				})
 			}
 		}
+		if rapid.Bool().Draw(r, "snapshot") {
+			s.Current = text.Draw(r, "current")
+			s.Snapshot = &Snapshot{Name: text.Draw(r, "snapshot name"), Phase: SnapshotPhase(rapid.IntRange(0, 2).Draw(r, "snapshot phase")), Metadata: true}
+			for range rapid.IntRange(0, 3).Draw(r, "overlays") {
+				s.Snapshot.Disks = append(s.Snapshot.Disks, &Overlay{Name: text.Draw(r, "disk"), Below: "/b", Type: "file",
+					Path: text.Draw(r, "overlay"), Node: 7, Made: rapid.Bool().Draw(r, "made overlay")})
+			}
+		}
 		stored := string(Append(nil, s))
 		again, err := Parse(stored)
 		if err != nil {

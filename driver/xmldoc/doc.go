@@ -117,6 +117,24 @@ func (n *Node) Append(c *Node) {
 	n.last = c
 }
 
+// Alone is the node with what is in it, without its siblings; what is in it is shared.
+func (n *Node) Alone() *Node {
+	alone := *n
+	alone.Attrs = append([]Attr(nil), n.Attrs...)
+	alone.Next = nil
+	return &alone
+}
+
+// Clone is a copy of the node and of all that is in it, without its siblings.
+func (n *Node) Clone() *Node {
+	c := n.Alone()
+	c.Child, c.last = nil, nil
+	for child := n.Child; child != nil; child = child.Next {
+		c.Append(child.Clone())
+	}
+	return c
+}
+
 // SetAttr sets an attribute, adding it at the end if it is absent.
 func (n *Node) SetAttr(name, value string) {
 	for i := range n.Attrs {
