@@ -34,6 +34,7 @@ func All() []conformance.Spec {
 		statsSpecs(),
 		eventSpecs(),
 		surfaceSpecs(),
+		snapshotSpecs(),
 		callerSpecs(),
 		recoverySpecs(),
 		recoveryCallSpecs(),
