@@ -105,6 +105,9 @@ func (d *domain) onEvent(r *run, e qmp.Event) {
 		if j, _ := qmp.AsJobStatusChange(e); j.Status == qmp.JobConcluded {
 			d.jobConcluded(r, j.ID)
 		}
+	case qmp.EventWriteThreshold:
+		w, _ := qmp.AsWriteThreshold(e)
+		d.thresholdPassed(r, w)
 	case qmp.EventStop, qmp.EventResume:
 		d.mu.Lock()
 		r.paused = e.Name == qmp.EventStop

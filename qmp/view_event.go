@@ -9,6 +9,7 @@ const (
 	EventBlockJobPending    = "BLOCK_JOB_PENDING"
 	EventBlockJobError      = "BLOCK_JOB_ERROR"
 	EventBlockIOError       = "BLOCK_IO_ERROR"
+	EventWriteThreshold     = "BLOCK_WRITE_THRESHOLD"
 	EventBlockExportDeleted = "BLOCK_EXPORT_DELETED"
 	EventStop               = "STOP"
 	EventResume             = "RESUME"
@@ -44,6 +45,25 @@ func AsJobStatusChange(e Event) (j JobStatusChange, ok bool) {
 		return JobStatusChange{}, false
 	}
 	return JobStatusChange{ID: e.Data.Get("id").S(), Status: e.Data.Get("status").S()}, true
+}
+
+// WriteThreshold is BLOCK_WRITE_THRESHOLD: a write to a node went beyond its threshold,
+// which is gone now.
+type WriteThreshold struct {
+	NodeName  string
+	Threshold uint64 // bytes
+	Exceeded  uint64 // bytes beyond it
+}
+
+// AsWriteThreshold reads e; ok is false if it is another event.
+func AsWriteThreshold(e Event) (w WriteThreshold, ok bool) {
+	if e.Name != EventWriteThreshold {
+		return WriteThreshold{}, false
+	}
+	w.NodeName = e.Data.Get("node-name").S()
+	w.Threshold, _ = e.Data.Get("write-threshold").Uint64()
+	w.Exceeded, _ = e.Data.Get("amount-exceeded").Uint64()
+	return w, true
 }
 
 // BlockJobEnd is BLOCK_JOB_COMPLETED, which failed jobs send as well, or

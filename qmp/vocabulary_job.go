@@ -43,6 +43,18 @@ func (b BlockJobCancel) Command() Command {
 	return Command{"block-job-cancel", Dict(M("device", Str(b.Device)), M("force", b.Force.value()))}
 }
 
+// BlockSetWriteThreshold is block-set-write-threshold: one event when a write to the
+// node passes that offset; 0 takes it back.
+type BlockSetWriteThreshold struct {
+	NodeName  string `qmp:"node-name"`
+	Threshold uint64 `qmp:"write-threshold"` // bytes; always sent
+}
+
+// Command gives it as a command.
+func (b BlockSetWriteThreshold) Command() Command {
+	return Command{"block-set-write-threshold", Dict(M("node-name", Str(b.NodeName)), M("write-threshold", Uint(b.Threshold)))}
+}
+
 // BlockJobSetSpeed is block-job-set-speed.
 type BlockJobSetSpeed struct {
 	Device string `qmp:"device"`

@@ -33,6 +33,7 @@ var vocabulary = []Commander{
 	},
 	BlockJobCancel{Device: "j", Force: True},
 	BlockJobSetSpeed{Device: "j", Speed: 1},
+	BlockSetWriteThreshold{NodeName: "n", Threshold: 1},
 	JobDismiss{ID: "j"}, JobCancel{ID: "j"}, JobPause{ID: "j"}, JobResume{ID: "j"}, JobFinalize{ID: "j"}, JobComplete{ID: "j"},
 	NBDServerStart{Addr: UnixAddress{Path: "/s"}, TLSCreds: "tls0", MaxConnections: 10},
 	NBDServerStart{Addr: InetAddress{Host: "h", Port: "10809"}, TLSCreds: "tls0", MaxConnections: 10},

@@ -5,13 +5,14 @@ type DomainEventID int
 
 // The events that occur, with libvirt's numbers.
 const (
-	DOMAIN_EVENT_ID_LIFECYCLE     DomainEventID = 0
-	DOMAIN_EVENT_ID_BLOCK_JOB_2   DomainEventID = 16
-	DOMAIN_EVENT_ID_JOB_COMPLETED DomainEventID = 21
+	DOMAIN_EVENT_ID_LIFECYCLE       DomainEventID = 0
+	DOMAIN_EVENT_ID_BLOCK_JOB_2     DomainEventID = 16
+	DOMAIN_EVENT_ID_BLOCK_THRESHOLD DomainEventID = 24
+	DOMAIN_EVENT_ID_JOB_COMPLETED   DomainEventID = 21
 )
 
 // Event is something that a driver tells its connections. The set is closed: a
-// JobCompletedEvent, a BlockJobEvent or a LifecycleEvent, for a type switch.
+// JobCompletedEvent, a BlockJobEvent, a BlockThresholdEvent or a LifecycleEvent, for a type switch.
 type Event interface {
 	// DomainID is the domain that it happened to.
 	DomainID() DomainID
@@ -20,15 +21,19 @@ type Event interface {
 	closed()
 }
 
-func (JobCompletedEvent) closed() {}
-func (BlockJobEvent) closed()     {}
-func (LifecycleEvent) closed()    {}
+func (JobCompletedEvent) closed()   {}
+func (BlockJobEvent) closed()       {}
+func (BlockThresholdEvent) closed() {}
+func (LifecycleEvent) closed()      {}
 
 // EventID is 21.
 func (JobCompletedEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_JOB_COMPLETED }
 
 // EventID is 16.
 func (BlockJobEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_BLOCK_JOB_2 }
+
+// EventID is 24.
+func (BlockThresholdEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_BLOCK_THRESHOLD }
 
 // EventID is 0.
 func (LifecycleEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_LIFECYCLE }
@@ -83,6 +88,21 @@ type BlockJobEvent struct {
 
 // DomainID is the domain of the disk.
 func (e BlockJobEvent) DomainID() DomainID { return e.Domain }
+
+// BlockThresholdEvent is VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD: a write went beyond what
+// SetBlockThreshold asked for, which is then forgotten. Disk is the device as the call
+// names it: "vda" of an active image, "vda[7]" of any image by the index of its element
+// in the documents; an active image with an index has an event of each kind.
+type BlockThresholdEvent struct {
+	Domain    DomainID
+	Disk      string
+	Path      string // of the image; "" if it has none on this host
+	Threshold uint64 // bytes
+	Excess    uint64 // bytes beyond it
+}
+
+// DomainID is the domain of the disk.
+func (e BlockThresholdEvent) DomainID() DomainID { return e.Domain }
 
 // LifecycleEvent is VIR_DOMAIN_EVENT_ID_LIFECYCLE.
 type LifecycleEvent struct {

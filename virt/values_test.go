@@ -84,7 +84,7 @@ func TestTextsForPeople(t *testing.T) { // JOB-10
 
 func TestEveryEventHasItsNumberAndItsDomain(t *testing.T) {
 	for _, e := range []virt.Event{
-		virt.JobCompletedEvent{Domain: aDomain}, virt.BlockJobEvent{Domain: aDomain}, virt.LifecycleEvent{Domain: aDomain},
+		virt.JobCompletedEvent{Domain: aDomain}, virt.BlockJobEvent{Domain: aDomain}, virt.BlockThresholdEvent{Domain: aDomain}, virt.LifecycleEvent{Domain: aDomain},
 	} {
 		want := virt.DomainEventID(-1)
 		switch e.(type) {
@@ -92,6 +92,8 @@ func TestEveryEventHasItsNumberAndItsDomain(t *testing.T) {
 			want = 21
 		case virt.BlockJobEvent:
 			want = 16
+		case virt.BlockThresholdEvent:
+			want = 24
 		case virt.LifecycleEvent:
 			want = 0
 		}

@@ -40,6 +40,7 @@ func All() []conformance.Spec {
 		recoveryCallSpecs(),
 		scaleSpecs(),
 		defectSpecs(),
+		fieldSpecs(),
 	} {
 		all = append(all, part...)
 	}
