@@ -81,12 +81,24 @@ func (t *T) ClusterSize(path string) int64 {
 
 // createImage makes an empty qcow2 image.
 func (t *T) createImage(path string, size, clusterSize int64) error {
+	return t.writeImage(path, &qcow2.Image{Size: size, ClusterBits: uint(bits.TrailingZeros64(uint64(clusterSize)))})
+}
+
+// overlayClusterBits give an overlay clusters of 4 KiB, which a driver that formats it
+// anew would not choose.
+const overlayClusterBits = 12
+
+// createOverlay makes an empty qcow2 image over another.
+func (t *T) createOverlay(path, backing, format string, size int64) error {
+	return t.writeImage(path, &qcow2.Image{Size: size, ClusterBits: overlayClusterBits, BackingFile: backing, BackingFormat: format})
+}
+
+func (t *T) writeImage(path string, image *qcow2.Image) error {
 	f, err := t.host.OpenFile(path, host.ReadWrite|host.Create|host.Exclusive, 0o644)
 	if err != nil {
 		return err
 	}
-	empty := &qcow2.Image{Size: size, ClusterBits: uint(bits.TrailingZeros64(uint64(clusterSize)))}
-	if _, err := qcow2.Write(f, empty); err != nil {
+	if _, err := qcow2.Write(f, image); err != nil {
 		return fmt.Errorf("image %s: %w", path, err)
 	}
 	return f.Close()

@@ -236,3 +236,49 @@ func (d *Domain) SnapshotNames() []string {
 	}
 	return names
 }
+
+// TrySnapshotUnseen is TrySnapshot whose result may be lost: the snapshot may be
+// there though nil is returned. AdoptSnapshot is for that, with LastInstant.
+func (d *Domain) TrySnapshotUnseen(s SnapshotSpec) *Snapshot {
+	at := d.guest.begin()
+	d.lastBegin = at
+	d.noteCheckpoint(s.Checkpoint, at)
+	handle, err := d.SnapshotCreateXML2(s.XML(), BackupSpec{Checkpoint: s.Checkpoint}.CheckpointXML(), s.Flags|virt.DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+	if err != nil {
+		return nil
+	}
+	d.guest.returned(at)
+	return d.AdoptSnapshot(s, handle, at)
+}
+
+// TrySnapshotDoomed makes a snapshot of a domain that dies meanwhile.
+func (d *Domain) TrySnapshotDoomed(s SnapshotSpec) error {
+	d.MayHaveBitmap(s.Checkpoint)
+	_, err := d.SnapshotCreateXML2(s.XML(), BackupSpec{Checkpoint: s.Checkpoint}.CheckpointXML(), s.Flags|virt.DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+	return err
+}
+
+// Revived says that a domain that crashed runs again; its bitmaps may be spoilt.
+func (d *Domain) Revived() {
+	d.gone = false
+	d.broken = append(d.broken, d.checkpoints...)
+	d.nodes = d.t.nodeNames(d)
+}
+
+// SnapshotHalted makes a snapshot with HALT: the domain does not run afterwards.
+func (d *Domain) SnapshotHalted(s SnapshotSpec) *Snapshot {
+	s.Flags |= virt.DOMAIN_SNAPSHOT_CREATE_HALT | virt.DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+	at := d.guest.begin()
+	d.noteCheckpoint(s.Checkpoint, at)
+	handle, err := d.SnapshotCreateXML2(s.XML(), BackupSpec{Checkpoint: s.Checkpoint}.CheckpointXML(), s.Flags)
+	d.t.Expect(err).NotTo(haveOccurred(), "SnapshotCreateXML2 of %s with HALT", s.Name)
+	d.guest.returned(at)
+	d.gone = true
+	return d.AdoptSnapshot(s, handle, at)
+}
+
+// MakeOverlay makes an image that can be laid over a disk's.
+func (d *Domain) MakeOverlay(target, path string) {
+	k := d.disk(target)
+	d.t.must(d.t.createOverlay(path, k.Path, k.Format, k.Size), "make an overlay of "+target)
+}

@@ -35,6 +35,8 @@ func All() []conformance.Spec {
 		eventSpecs(),
 		surfaceSpecs(),
 		snapshotSpecs(),
+		snapshotRefusalSpecs(),
+		snapshotCallSpecs(),
 		callerSpecs(),
 		recoverySpecs(),
 		recoveryCallSpecs(),
