@@ -28,6 +28,7 @@ type backup struct {
 
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
+	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
 }
 
 func (b *backup) idle() bool                       { return b.copy.background() == 0 }

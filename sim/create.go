@@ -119,7 +119,7 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 		defer func() { _ = e.detach() }()
 		tooLarge := o.checkSize()
 		if tooLarge != nil {
-			o.size = 0 // the image is made, and then does not grow
+			o.size, o.backingFile, o.backingFormat = 0, "", "" // the image is made, and then does not grow
 		}
 		if _, isNull := file.drv.(*nullDriver); isNull {
 			return qmp.Generic("Image is not in qcow2 format") // it reads back nothing

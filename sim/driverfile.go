@@ -39,7 +39,7 @@ func checkKind(h host.Host, kind, path string) *qmp.ReplyError {
 func openFile(h host.Host, path string, readOnly, autoReadOnly bool) (host.File, *qmp.ReplyError) {
 	info, err := h.Stat(path)
 	if err == nil && info.Mode.IsDir() {
-		if readOnly {
+		if readOnly || autoReadOnly {
 			return nil, qmp.Generic("'file' driver requires '" + path + "' to be a regular file")
 		}
 		return nil, qmp.Generic("Could not open '" + path + "': Is a directory")

@@ -88,14 +88,18 @@ func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {
 	return false, zero, part, err
 }
 
-// sliceRest cuts a query at the end of what one table of 512-byte clusters maps,
-// 32 KiB: qcow2_get_host_offset looks no further, so a backup, which asks once per
-// cluster of 64 KiB at least, never sees a whole one of one kind and copies such an
-// image as data throughout (docs/qemu-findings.md). With larger clusters the cut is
-// beyond what a backup can see, and is left out.
+// sliceRest cuts a query at the end of what one table maps: qcow2_get_host_offset looks
+// no further. With clusters of 512 bytes, 32 KiB, a backup, which asks once per cluster
+// of 64 KiB at least, never sees a whole one of one kind and copies such an image as
+// data throughout (docs/qemu-findings.md). With larger clusters a backup can only see
+// the last cut, behind which less than one of its clusters may be left; the others are
+// left out.
 func (d *qcow2Driver) sliceRest(off, n int64) int64 {
 	span := d.img.perL2() << d.img.bits
 	if span >= copyClusterMin {
+		if last := (d.img.size - 1) / span * span; off < last {
+			return min(n, last-off)
+		}
 		return n
 	}
 	return min(n, span-off%span)

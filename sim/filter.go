@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"syscall"
 
 	"fleece/qmp"
 )
@@ -41,6 +42,10 @@ func (d *filterDriver) truncate(size int64) error {
 func (d *filterDriver) beforeWrite(off, n int64) error {
 	if d.broken {
 		return nil
+	}
+	if off+n > d.n.child("file").length() {
+		_ = d.n.m.die("The write is beyond the end of what the filter is over") // an assertion: a smaller overlay was put below
+		return syscall.EIO
 	}
 	err := d.copy.beforeWrite(off, n)
 	if err != nil && d.breaks {
@@ -110,9 +115,11 @@ func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qm
 	above := slices.Clone(source.parents)
 	n.attach("file", source)
 	n.attach("target", target)
-	if err := target.conflictBelow(); err != nil {
-		n.dropChildren()
-		return nil, qmp.Generic(prefix + err.Desc)
+	for _, c := range [...]*node{source, target} {
+		if err := c.conflictBelow(); err != nil {
+			n.dropChildren()
+			return nil, qmp.Generic(prefix + err.Desc)
+		}
 	}
 	for _, e := range above {
 		if e.parent == nil || !n.reaches(e.parent) {
@@ -122,7 +129,7 @@ func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qm
 	m.insert(n)
 	if err := n.conflictBelow(); err != nil {
 		m.removeFilter(n)
-		return nil, qmp.Generic(prefix + err.Desc)
+		return nil, qmp.Generic("Could not replace node: " + err.Desc)
 	}
 	return n, nil
 }

@@ -73,7 +73,7 @@ func createImage(file *node, o imageOptions) error {
 	l1Clusters := max(img.clustersFor(o.l1Bytes()), 1)
 	img.used.add(0, 3+l1Clusters)
 	img.refDirty = run{0, 3 + l1Clusters}
-	img.end = max(file.length(), img.l1Offset+max((o.l1Bytes()+511)&^511, 512))
+	img.end = max(file.length(), img.l1Offset+(o.l1Bytes()+511)&^511)
 	return img.flush()
 }
 

@@ -167,15 +167,10 @@ func (j *job) settlePause() bool {
 	if j.pauseCount == 0 || j.cancelled || !j.working() || !j.active() || !j.work.idle() {
 		return false
 	}
-	switch w := j.work.(type) {
-	case *chainCopy:
+	if w, ok := j.work.(*chainCopy); ok {
 		w.catchUp()
-	case *backup:
-		if j.gen > 0 && w.isDone() { // one that waits for its speed limit sees that when it is woken
-			j.end("")
-		}
 	}
-	if j.completed {
+	if b, ok := j.work.(*backup); ok && b.over || j.completed {
 		return false
 	}
 	j.gen++
@@ -197,6 +192,9 @@ func (j *job) resume() {
 	j.errorStop = false
 	j.leavePause()
 	if j.active() {
+		if b, ok := j.work.(*backup); ok && j.working() {
+			b.over = b.isDone() // seen when it is woken, and before another section can pause it
+		}
 		j.pump()
 	}
 }

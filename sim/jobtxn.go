@@ -46,14 +46,14 @@ func (j *job) abortTxn() {
 	j.txn.jobs = nil
 	for _, o := range jobs {
 		if o != j && !o.completed {
-			o.joined = true
-			o.requestCancel()
+			o.joined, o.cancelled = true, true
 		} else if o != j {
 			o.cancelled = true
 		}
 	}
 	for _, o := range jobs {
 		if !o.completed {
+			o.requestCancel() // only now it goes on
 			o.m.waitIdle(o)
 			o.completed = true
 			o.gen++

@@ -16,23 +16,35 @@ func (n *node) makeReadOnly() {
 		_ = n.freezeBitmaps()
 	}
 	n.readOnly = true
+	for _, c := range n.heirs() {
+		c.makeReadOnly()
+	}
+}
+
+// heirs are the children that take over the access mode of their parent: those opened
+// with it and without a mode of their own.
+func (n *node) heirs() (all []*node) {
 	for _, e := range n.children {
-		if e.child.heirOf == n {
-			e.child.makeReadOnly()
+		if e.child.heirOf == n && !n.options.Get(e.role).Get("read-only").Present() {
+			all = append(all, e.child)
 		}
 	}
+	return all
 }
 
 // makeWritable takes the bitmaps into use again; on disk they are marked so at once
 // (§3.5).
 func (n *node) makeWritable() error {
-	for _, e := range n.children {
-		if e.child.heirOf == n {
-			if err := e.child.makeWritable(); err != nil {
-				return err
-			}
+	for _, c := range n.heirs() {
+		if err := c.makeWritable(); err != nil {
+			return err
 		}
 	}
+	return n.takeIntoUse()
+}
+
+// takeIntoUse is makeWritable without the children.
+func (n *node) takeIntoUse() error {
 	if d, ok := n.drv.(*fileDriver); ok && n.readOnly {
 		if err := d.reopenWritable(); err != nil {
 			return err
@@ -301,6 +313,13 @@ func (r *reopening) swap(back bool) {
 
 // conflict looks at what the node and its new children would be.
 func (r *reopening) conflict() *qmp.ReplyError {
+	if r.options.Get("read-only").Present() {
+		for _, c := range r.n.heirs() {
+			was := c.readOnly
+			c.readOnly = r.n.readOnly
+			defer func() { c.readOnly = was }()
+		}
+	}
 	if perm, _ := r.n.cumulative(); r.n.readOnly && perm&permWrite != 0 {
 		return qmp.Generic("Read-only block node '" + r.n.name + "' cannot support read-write users")
 	}
@@ -332,7 +351,11 @@ func (r *reopening) commit() *qmp.ReplyError {
 	}
 	n.readOnly = was
 	if was {
-		if err := n.makeWritable(); err != nil {
+		use := n.takeIntoUse // children take over what is said, not a default
+		if r.options.Get("read-only").Present() {
+			use = n.makeWritable
+		}
+		if err := use(); err != nil {
 			return ioError("Could not reopen", err)
 		}
 		return nil

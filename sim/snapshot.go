@@ -83,6 +83,8 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 		overlay.leaveTo(base)
 	}
 	a.commit = func() {
+		section := m.drainTree(base)
+		defer section.end()
 		if base.canReopen() {
 			base.makeReadOnly()
 		}
@@ -100,8 +102,19 @@ func (n *node) leaveTo(base *node) {
 			continue
 		}
 		e.moveTo(base)
+		var copied *blockCopy
 		if e.parent != nil && e.parent.cow() != nil && e.role == "target" {
-			e.parent.cow().copy.target = base
+			copied = e.parent.cow().copy
+		}
+		switch err := base.conflictBelow(); {
+		case err != nil: // unexpected there
+			e.moveTo(n)
+			_ = n.m.die(err.Desc)
+		case copied != nil && copied.length > base.length(): // an assertion, at the first write beyond the end
+			e.moveTo(n)
+			_ = n.m.die("The backup would go on writing to node '" + base.name + "', which is too small")
+		case copied != nil:
+			copied.target = base
 		}
 	}
 }

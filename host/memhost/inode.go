@@ -107,7 +107,9 @@ func checkPath(path string) (rest string, err error) {
 	switch {
 	case path == "":
 		return "", syscall.ENOENT
-	case path[0] != '/', strings.IndexByte(path, 0) >= 0:
+	case path[0] != '/':
+		return "", syscall.ENOENT // there is no working directory, and nothing in it
+	case strings.IndexByte(path, 0) >= 0:
 		return "", syscall.EINVAL
 	case len(path) > pathMax:
 		return "", syscall.ENAMETOOLONG
