@@ -33,6 +33,7 @@ type bitmap struct {
 	skipStore bool
 	// successor records while the bitmap feeds a job (§3.7).
 	successor *bitmap
+	released  bool // its successor took its place
 	// notify is called before the first mark of a clean bitmap: a mirror waits
 	// for it.
 	notify func()
@@ -194,6 +195,7 @@ func (l *bitmapList) abdicate(b *bitmap) *bitmap {
 	s.name, s.persistent = b.name, b.persistent
 	b.name, b.successor, b.persistent, b.busy = "", nil, false, false
 	l.release(b)
+	b.released = true
 	return s
 }
 

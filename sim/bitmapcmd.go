@@ -126,6 +126,19 @@ func (m *Machine) bitmapRemove(a *action, data qmp.Value) *qmp.ReplyError {
 	return nil
 }
 
+// undo is the abort of an action on b. A job of the same transaction with bitmap-mode
+// "always", taken back before, has put its successor in the place of b, which the real
+// binary then uses after it was freed (§11).
+func (m *Machine) undo(b *bitmap, restore func()) func() {
+	return func() {
+		if b.released {
+			_ = m.die("")
+			return
+		}
+		restore()
+	}
+}
+
 func (m *Machine) bitmapClear(a *action, data qmp.Value) *qmp.ReplyError {
 	_, b, err := m.findBitmap(data.Get("node").S(), data.Get("name").S())
 	if err != nil {
@@ -136,7 +149,7 @@ func (m *Machine) bitmapClear(a *action, data qmp.Value) *qmp.ReplyError {
 	}
 	old := b.bits
 	b.bits = runSet{}
-	a.abort = func() { b.bits = old }
+	a.abort = m.undo(b, func() { b.bits = old })
 	return nil
 }
 
@@ -175,7 +188,7 @@ func (m *Machine) bitmapDisable(a *action, data qmp.Value) *qmp.ReplyError {
 	}
 	was := b.disabled
 	b.disabled = true
-	a.abort = func() { b.disabled = was }
+	a.abort = m.undo(b, func() { b.disabled = was })
 	return nil
 }
 
@@ -202,7 +215,7 @@ func (m *Machine) bitmapMerge(a *action, data qmp.Value) *qmp.ReplyError {
 			return err
 		}
 	}
-	a.abort = restore
+	a.abort = m.undo(target, restore)
 	return nil
 }
 

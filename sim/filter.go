@@ -113,9 +113,8 @@ func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qm
 	d := &filterDriver{passDriver: passDriver{n}}
 	n.drv = d
 	above := slices.Clone(source.parents)
-	n.attach("file", source)
-	n.attach("target", target)
-	for _, c := range [...]*node{source, target} {
+	for role, c := range [...]*node{source, target} {
+		n.attach([...]string{"file", "target"}[role], c)
 		if err := c.conflictBelow(); err != nil {
 			n.dropChildren()
 			return nil, qmp.Generic(prefix + err.Desc)

@@ -69,6 +69,9 @@ func createImage(file *node, o imageOptions) error {
 	for img.clusterSize() < o.clusterSize {
 		img.bits++
 	}
+	if o.version == 3 && o.clusterSize >= qcow2HeaderMax {
+		img.extraExtensions = featureNames()
+	}
 	img.l1Offset = 3 << img.bits
 	l1Clusters := max(img.clustersFor(o.l1Bytes()), 1)
 	img.used.add(0, 3+l1Clusters)
@@ -140,4 +143,26 @@ func (img *image) cutOff(size int64) {
 		r.kind, r.host = mapNone, 0
 		_ = img.setRun(r) // the tables exist
 	}
+}
+
+// featureNames is the header extension that QEMU puts into images of version 3: it names
+// the feature bits. It can be seen where an image is read as a plain file.
+func featureNames() []byte {
+	const entry, kind = 48, 0x6803f857
+	names := [...]struct {
+		field, bit byte // field 0: incompatible, 1: compatible, 2: autoclear
+		name       string
+	}{
+		{0, 0, "dirty bit"}, {0, 1, "corrupt bit"}, {0, 2, "external data file"}, {0, 3, "compression type"}, {0, 4, "extended L2 entries"},
+		{1, 0, "lazy refcounts"}, {2, 0, "bitmaps"}, {2, 1, "raw external data"},
+	}
+	p := make([]byte, 8+len(names)*entry)
+	binary.BigEndian.PutUint32(p, kind)
+	binary.BigEndian.PutUint32(p[4:], uint32(len(names)*entry))
+	for i, n := range names {
+		e := p[8+i*entry:]
+		e[0], e[1] = n.field, n.bit
+		copy(e[2:entry], n.name)
+	}
+	return p
 }

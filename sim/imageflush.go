@@ -197,6 +197,7 @@ func (img *image) putExtensions(p []byte, n int) int {
 	if img.backingFormat != "" {
 		ext(qcow2ExtBackingFmt, []byte(img.backingFormat))
 	}
+	n += copy(p[n:], img.extraExtensions)
 	if len(img.stored) > 0 {
 		be.PutUint64(p[88:], qcow2AutoclearBits)
 		var body [24]byte
@@ -205,6 +206,5 @@ func (img *image) putExtensions(p []byte, n int) int {
 		be.PutUint64(body[16:], uint64(img.bitmapDir.lo)<<img.bits)
 		ext(qcow2ExtBitmaps, body[:])
 	}
-	n += copy(p[n:], img.extraExtensions)
 	return n + 8 // the end marker: kind 0, length 0
 }

@@ -100,9 +100,19 @@ func (m *clusterMap) splice(first, last int, left []mapRun, r mapRun, right *map
 	if right != nil {
 		out = append(out, *right)
 	}
-	if first > 0 && len(out) > 0 && follows(m.runs[first-1], out[0]) {
+	if len(out) > 0 && first > 0 && follows(m.runs[first-1], out[0]) {
 		out[0] = joined(m.runs[first-1], out[0])
 		first--
+	}
+	if len(out) > 0 && last < len(m.runs) && follows(out[len(out)-1], m.runs[last]) {
+		out[len(out)-1] = joined(out[len(out)-1], m.runs[last])
+		last++
+	}
+	for i := len(out) - 1; i > 0; i-- {
+		if follows(out[i-1], out[i]) {
+			out[i-1] = joined(out[i-1], out[i])
+			out = slices.Delete(out, i, i+1)
+		}
 	}
 	m.runs = slices.Replace(m.runs, first, last, out...)
 }

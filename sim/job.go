@@ -334,10 +334,6 @@ func (m *Machine) waitIdle(j *job) {
 func (m *Machine) cancelAll() {
 	for len(m.jobs) > 0 {
 		j := m.jobs[len(m.jobs)-1]
-		j.autoDismiss = true
-		for _, o := range j.txn.jobs {
-			o.autoDismiss = true
-		}
 		switch {
 		case j.status == jobConcluded:
 			j.dismiss()

@@ -51,6 +51,7 @@ type node struct {
 	// last parent.
 	owned    bool
 	heirOf   *node // opened inline by that parent: follows it when it is reopened
+	ownMode  bool  // its access mode was given when it was itself reopened
 	children []*edge
 	parents  []*edge
 	bitmaps  bitmapList

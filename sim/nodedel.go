@@ -44,6 +44,11 @@ func (m *Machine) blockdevDel(args qmp.Value) *qmp.ReplyError {
 	if len(n.parents) > 0 {
 		return qmp.Generic("Block device " + name + " is in use")
 	}
+	for _, b := range n.bitmaps.list {
+		if b.busy { // an export of another node has it: an assertion of the real binary
+			return m.die("Bitmap '" + b.name + "' is currently in use by another operation and cannot be used")
+		}
+	}
 	if err := m.closeNode(n); err != nil && !m.p.Alive() {
 		return qmp.Generic(errText(err))
 	}

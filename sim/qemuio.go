@@ -43,7 +43,7 @@ func (m *Machine) qemuIODevice(name, command string) string {
 		err := d.root.child.conflictBelow()
 		d.user.perm &^= permWrite
 		if err != nil {
-			return err.Desc + "\r\n"
+			return err.Desc + lockHint(d.root.child, err) + "\r\n"
 		}
 	}
 	m.beginGuestIO()
@@ -78,13 +78,21 @@ func (m *Machine) qemuIONode(name, command string) string {
 	}
 	result := ""
 	if err := u.mayRun(n, command); err != nil {
-		result = err.Desc + "\r\n"
+		result = err.Desc + lockHint(n, err) + "\r\n"
 	} else {
 		m.qemuIO(n, command)
 	}
 	e.drop()
 	m.pairs(n, 1)
 	return result
+}
+
+// lockHint is what the human monitor adds to a refused lock.
+func lockHint(n *node, err *qmp.ReplyError) string {
+	if !strings.HasPrefix(err.Desc, "Failed to get ") {
+		return ""
+	}
+	return "\r\nIs another process using the image [" + n.filename() + "]?"
 }
 
 // mayRun takes the permission that a command needs.

@@ -25,7 +25,7 @@ func (n *node) makeReadOnly() {
 // with it and without a mode of their own.
 func (n *node) heirs() (all []*node) {
 	for _, e := range n.children {
-		if e.child.heirOf == n && !n.options.Get(e.role).Get("read-only").Present() {
+		if e.child.heirOf == n && !e.child.ownMode && !n.options.Get(e.role).Get("read-only").Present() {
 			all = append(all, e.child)
 		}
 	}
@@ -334,6 +334,7 @@ func (r *reopening) commit() *qmp.ReplyError {
 			_ = n.m.closeNode(m.old)
 		}
 	}
+	n.ownMode = r.options.Get("read-only").Present()
 	was := r.readOnly                               // swapped
 	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
 		n.unmap = d.S() == "unmap"

@@ -110,7 +110,7 @@ func (w *Walker) del() Step {
 func (w *Walker) reopen() Step {
 	name := w.node("qcow2", "raw", "file")
 	n := w.v.find(name)
-	driver, file := "qcow2", "s"+name
+	driver, file := "qcow2", unknown // the storage of another image would show what no image is
 	if n != nil {
 		driver = n.driver
 	}
