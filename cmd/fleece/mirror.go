@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fleece/conformance/mirror"
+	"fleece/conformance/mirror/coverage"
 	"fleece/conformance/mirror/duel"
 	"fleece/qmp"
 	"fleece/real"
@@ -24,6 +25,7 @@ type mirrorFlags struct {
 	steps, sessionSteps, workers int
 	seed                         uint64
 	qemu, out                    string
+	missed                       bool
 }
 
 func mirrorCommand() *cobra.Command {
@@ -52,6 +54,7 @@ random sessions on both and compares images, too; the last line is
 	c.Flags().StringVar(&f.qemu, "qemu", "", "the real binary (default: "+real.DefaultBinary+")")
 	c.Flags().StringVar(&f.out, "out", "", "directory for shrunk sessions that differ, as recordings")
 	c.Flags().IntVar(&f.sessionSteps, "session-steps", duel.SessionSteps, "steps of one random session")
+	c.Flags().BoolVar(&f.missed, "missed", false, "list the outcomes that random sessions did not reach")
 	c.Flags().IntVar(&f.workers, "workers", 2, "random sessions at a time")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON document")
 	return c
@@ -59,8 +62,13 @@ random sessions on both and compares images, too; the last line is
 
 // random runs random sessions on both sides.
 func (f mirrorFlags) random(out io.Writer) error {
+	count, err := coverage.New()
+	if err != nil {
+		return err
+	}
 	c := duel.Campaign{
-		Binary: f.qemu, TempDir: memoryDir(), Steps: f.steps, Seed: f.seed, SessionSteps: f.sessionSteps, Workers: f.workers,
+		Coverage: count,
+		Binary:   f.qemu, TempDir: memoryDir(), Steps: f.steps, Seed: f.seed, SessionSteps: f.sessionSteps, Workers: f.workers,
 		Found: func(whole, shrunk duel.Session) {
 			fmt.Fprintf(out, "seed %d: %v", whole.Seed, whole.Difference)
 			fmt.Fprintf(out, "shrunk to %d steps, files %v:\n", shrunk.Steps, shrunk.Setup.Files)
@@ -77,11 +85,28 @@ func (f mirrorFlags) random(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	printCoverage(out, count, f.missed)
 	fmt.Fprintf(out, "mirror: %d steps, %d divergences\n", t.Steps, t.Divergences)
 	if t.Divergences > 0 {
 		return errFinding
 	}
 	return nil
+}
+
+// printCoverage tells how many outcomes were reached.
+func printCoverage(out io.Writer, count *coverage.Count, missed bool) {
+	reached, possible := count.Reached()
+	fmt.Fprintf(out, "coverage: %d of %d outcomes of commands (%.0f %%), %d more have a reason why not\n",
+		reached, possible, 100*float64(reached)/float64(max(1, possible)), len(count.LeftOut()))
+	if !missed {
+		return
+	}
+	for _, k := range count.Missed() {
+		fmt.Fprintf(out, "  missed     %-28s %s\n", k.Command, orElse(k.Text, "success"))
+	}
+	for _, k := range count.LeftOut() {
+		fmt.Fprintf(out, "  left out   %-28s %s: %s\n", k.Command, orElse(k.Text, "success"), k.Reason)
+	}
 }
 
 // write stores a session as a recording of the real QEMU.

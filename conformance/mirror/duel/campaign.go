@@ -3,6 +3,8 @@ package duel
 import (
 	"fmt"
 	"sync"
+
+	"fleece/conformance/mirror/coverage"
 )
 
 // Campaign runs many sessions, several at a time.
@@ -15,6 +17,8 @@ type Campaign struct {
 	// Found gets each session that differs, shrunk. It is called by one goroutine
 	// at a time.
 	Found func(whole, shrunk Session)
+	// Coverage, if set, counts the outcomes.
+	Coverage *coverage.Count
 }
 
 // Totals are what a campaign did.
@@ -67,6 +71,9 @@ func (c *Campaign) session(d *Duel, seed uint64, mu *sync.Mutex, t *Totals) {
 	defer mu.Unlock()
 	t.Steps += whole.Steps
 	t.Sessions++
+	if c.Coverage != nil {
+		whole.count(c.Coverage)
+	}
 	if whole.Difference != nil {
 		t.Divergences++
 		c.Found(whole, shrunk)
