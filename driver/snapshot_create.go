@@ -19,6 +19,8 @@ type overlaid struct {
 	// live and next are the definitions afterwards, of the run and of the next start;
 	// next is nil for a transient domain.
 	live, next *domaindef.Domain
+	// from is the definition of which next was made.
+	from *domaindef.Domain
 }
 
 // start does everything under the async job.
@@ -122,6 +124,7 @@ func (s *snapshotting) plan(nodes []qmp.NamedNode) error {
 		s.disks, s.st.Disks = append(s.disks, k), append(s.st.Disks, o)
 	}
 	var err error
+	s.from = d.def
 	if s.live, s.next, err = d.overlay(s.r, s.st); err != nil {
 		return err
 	}

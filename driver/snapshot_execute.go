@@ -148,7 +148,11 @@ func (d *domain) overPlans(r *run, st *state.Snapshot) []domaindef.DiskPlan {
 func (s *snapshotting) switchOver() {
 	d := s.d
 	s.r.disks = d.overPlans(s.r, s.st)
-	d.live, d.def = s.live, s.next
+	d.live = s.live
+	if d.def != s.from { // it was defined anew, or undefined, meanwhile
+		s.next = d.overlayNext(s.st)
+	}
+	d.def = s.next
 	if s.remembered() {
 		d.snapshots.Put(s.def)
 		d.setCurrentSnapshot(s.def.Name)
@@ -160,6 +164,16 @@ func (s *snapshotting) switchOver() {
 	if err := d.settleSnapshot(); err != nil {
 		d.drv.p.Note("definition-not-saved", d.name, err)
 	}
+}
+
+// overlayNext is the definition of the next start with the overlays that fit to it.
+func (d *domain) overlayNext(st *state.Snapshot) *domaindef.Domain {
+	_, next, err := d.overlay(nil, st)
+	if err != nil { // no room in its chain: it stays as its author wrote it
+		d.drv.p.Note("definition-without-overlays", d.name, err)
+		return d.def
+	}
+	return next
 }
 
 func (d *domain) setCurrentSnapshot(name string) { d.stored.Current = name }

@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"strings"
+
 	. "github.com/onsi/gomega"
 
 	"fleece/conformance"
@@ -34,6 +36,12 @@ func snapshotCallSpecs() []conformance.Spec {
 			Requirements: []string{"SNP-01", "SNP-06"},
 			Alone:        "the domain stops within the call, and a guest that writes then would fail",
 			Body:         snapshotHalt,
+		},
+		{
+			ID:           "snapshot.defined-anew-meanwhile",
+			Title:        "a definition given while a snapshot is made keeps what its author wrote, and gets the overlays too",
+			Requirements: []string{"SNP-05"},
+			Body:         snapshotDefinedAnew,
 		},
 		{
 			ID:           "snapshot.outlives-driver-and-machine",
@@ -179,6 +187,28 @@ func snapshotHalt(t *conformance.T) {
 	d.PowerOff()
 	full.ExpectImages()
 	d.ExpectBitmaps()
+}
+
+func snapshotDefinedAnew(t *conformance.T) {
+	d := oneDisk(t)
+	old, err := d.GetXMLDesc(virt.DOMAIN_XML_INACTIVE)
+	t.Expect(err).NotTo(HaveOccurred())
+	richer := strings.Replace(old, ">32768</memory>", ">65536</memory>", 1)
+	t.Expect(richer).NotTo(Equal(old))
+	t.Go("definer", func() {
+		_, err := t.Conn().DomainDefineXML(richer)
+		t.Expect(err).NotTo(HaveOccurred())
+	})
+	s := d.Snapshot(conformance.SnapshotSpec{Name: "s1"})
+	t.Join()
+	xml, err := d.GetXMLDesc(virt.DOMAIN_XML_INACTIVE)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(xml).To(ContainSubstring(">65536</memory>"))
+	live, err := d.GetXMLDesc(0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(live).To(And(ContainSubstring(">32768</memory>"), ContainSubstring(d.DiskPath("vda"))))
+	d.PowerOff()
+	s.ExpectBase()
 }
 
 func snapshotOutlives(t *conformance.T) {
