@@ -2,6 +2,7 @@ package specs
 
 import (
 	"strings"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -195,7 +196,12 @@ func snapshotDefinedAnew(t *conformance.T) {
 	t.Expect(err).NotTo(HaveOccurred())
 	richer := strings.Replace(old, ">32768</memory>", ">65536</memory>", 1)
 	t.Expect(richer).NotTo(Equal(old))
+	overlay := d.Overlays(conformance.SnapshotSpec{Name: "s1"})[0]
 	t.Go("definer", func() {
+		t.Poll("the overlay to be made", time.Millisecond, func() bool {
+			_, err := t.Host().Stat(overlay)
+			return err == nil
+		})
 		_, err := t.Conn().DomainDefineXML(richer)
 		t.Expect(err).NotTo(HaveOccurred())
 	})
