@@ -253,7 +253,12 @@ func (d *domain) dropSnapshotMetadata(st *state.Snapshot) {
 // bitmaps. The async job is held; it is gone when the domain has stopped.
 func (d *domain) halt(r *run) {
 	r.halted = true
-	d.try(r, qmp.Quit{})
+	d.take(jobNested, d.jobs.asyncAPI)
+	_, err := d.exec(r, qmp.Quit{})
+	d.end()
+	if refused(err) {
+		d.kill(r)
+	}
 	for d.run == r {
 		d.cond.Wait()
 	}
