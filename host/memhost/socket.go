@@ -274,10 +274,11 @@ func (l *listener) over() bool {
 func (l *listener) Addr() string { return l.address }
 
 // Close frees the address and drops the peers that were not accepted. Closing
-// twice is EBADF.
+// twice is EBADF. As with a stream the hook goes last.
 func (l *listener) Close() error {
+	err := l.shut(syscall.EBADF)
 	l.unbind()
-	return l.shut(syscall.EBADF)
+	return err
 }
 
 func (l *listener) shut(why error) error {

@@ -108,10 +108,12 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 }
 
-// Close ends both directions for both sides. Closing twice is EBADF.
+// Close ends both directions for both sides. Closing twice is EBADF. A process that dies
+// in the middle has closed it all the same: the hook goes last.
 func (s *stream) Close() error {
+	err := s.shut(syscall.EBADF)
 	s.swapUnbind(nil)
-	return s.shut(syscall.EBADF)
+	return err
 }
 
 // closed reports whether this end was closed.
