@@ -20,15 +20,21 @@ const foreignSpeed = 1
 // StartForeignBackup starts a backup of a disk on the harness's own monitor, which
 // stalls after its first MiB. The image is a file of the run.
 func (d *Domain) StartForeignBackup(target string) *ForeignJob {
-	return d.startForeign("blockdev-backup", target)
+	return d.startForeign("blockdev-backup", target, qmp.M("sync", qmp.Str("full")))
+}
+
+// StartForeignIncrement does the same with what a bitmap of the disk's image says is
+// dirty: QEMU keeps the bitmap busy meanwhile.
+func (d *Domain) StartForeignIncrement(target, bitmap string) *ForeignJob {
+	return d.startForeign("blockdev-backup", target, qmp.M("sync", qmp.Str("incremental")), qmp.M("bitmap", qmp.Str(bitmap)))
 }
 
 // StartForeignMirror does the same with a mirror.
 func (d *Domain) StartForeignMirror(target string) *ForeignJob {
-	return d.startForeign("blockdev-mirror", target)
+	return d.startForeign("blockdev-mirror", target, qmp.M("sync", qmp.Str("full")))
 }
 
-func (d *Domain) startForeign(command, target string) *ForeignJob {
+func (d *Domain) startForeign(command, target string, sync ...qmp.Member) *ForeignJob {
 	k := d.disk(target)
 	path := d.t.Path("foreign-" + target)
 	d.t.must(d.t.createImage(path, k.Size, backupClusterMin), "make the image of a foreign job")
@@ -40,9 +46,8 @@ func (d *Domain) startForeign(command, target string) *ForeignJob {
 			qmp.M("node-name", qmp.Str(j.nodes[1])), qmp.M("filename", qmp.Str(path)))})
 		d.t.query(m, qmp.Command{Name: "blockdev-add", Args: qmp.Dict(qmp.M("driver", qmp.Str("qcow2")),
 			qmp.M("node-name", qmp.Str(j.nodes[0])), qmp.M("file", qmp.Str(j.nodes[1])), qmp.M("backing", qmp.Null()))})
-		d.t.query(m, qmp.Command{Name: command, Args: qmp.Dict(qmp.M("job-id", qmp.Str(j.id)),
-			qmp.M("device", qmp.Str(source)), qmp.M("target", qmp.Str(j.nodes[0])), qmp.M("sync", qmp.Str("full")),
-			qmp.M("speed", qmp.Int(foreignSpeed)))})
+		d.t.query(m, qmp.Command{Name: command, Args: qmp.Dict(append([]qmp.Member{qmp.M("job-id", qmp.Str(j.id)),
+			qmp.M("device", qmp.Str(source)), qmp.M("target", qmp.Str(j.nodes[0])), qmp.M("speed", qmp.Int(foreignSpeed))}, sync...)...)})
 	})
 	return j
 }

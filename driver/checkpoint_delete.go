@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 
 	"fleece/driver/domaindef"
@@ -142,27 +144,46 @@ func backingOf(layers []domaindef.Node, l int) qmp.Value {
 }
 
 // removeCheckpoint removes one checkpoint from disk and tree. Its children get its
-// parent, on disk first, so that no file ever names a parent that is gone.
+// parent. From the moment its file has another name it is deleted: a driver that
+// dies before the children's files are written leaves that to the next one.
 func (d *domain) removeCheckpoint(name string) error {
-	parent := d.tree.Get(name).Parent
-	for _, c := range d.tree.All() {
-		if c.Parent != name {
-			continue
-		}
-		moved := c.Clone()
-		moved.Parent = parent
-		if err := d.storeCheckpoint(moved); err != nil {
+	c, file := d.tree.Get(name), d.checkpointPath(name)
+	f := filter(0)
+	f.From, f.Shallow = name, true
+	if len(d.tree.List(f)) == 0 {
+		if err := d.unlink(file, ""); err != nil {
 			return err
 		}
-		d.tree.Put(moved)
+		d.tree.Remove(name)
+		return nil
 	}
-	file := d.checkpointPath(name)
-	if err := d.drv.remove(file); err != nil {
-		return systemError(err, "cannot remove checkpoint file '%s'", file)
+	if err := d.unlink(file, file+deletedSuffix); err != nil {
+		return err
 	}
-	if err := d.drv.h.SyncDir(d.checkpointDir()); err != nil {
-		return systemError(err, "cannot remove checkpoint file '%s'", file)
+	if err := d.orphan(c); err != nil {
+		if back := d.drv.h.Rename(file+deletedSuffix, file); back != nil {
+			d.drv.p.Note("checkpoint-not-stored", d.name, back)
+		}
+		return err
 	}
+	d.removeNoted(file + deletedSuffix)
 	d.tree.Remove(name)
+	return nil
+}
+
+// unlink takes a file away, or renames it, durably. It may be missing.
+func (d *domain) unlink(file, to string) error {
+	err := error(nil)
+	if to == "" {
+		err = d.drv.h.Remove(file)
+	} else {
+		err = d.drv.h.Rename(file, to)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = d.drv.h.SyncDir(d.checkpointDir())
+	}
+	if err != nil {
+		return systemError(err, "cannot remove checkpoint file '%s'", file)
+	}
 	return nil
 }

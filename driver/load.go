@@ -7,7 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"fleece/driver/checkpointdef"
 	"fleece/driver/domaindef"
 	"fleece/driver/state"
 	"fleece/host"
@@ -120,35 +119,4 @@ func (drv *Driver) definition(file, name string) *domaindef.Domain {
 	}
 	drv.p.Note("definition-not-read", file, err)
 	return nil
-}
-
-// loadCheckpoints reads the metadata that is in force (§5.15).
-func (d *domain) loadCheckpoints() {
-	entries, err := d.drv.h.ReadDir(d.checkpointDir())
-	if err != nil {
-		return // no checkpoint was ever made
-	}
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e, xmlSuffix)
-		if !ok {
-			continue
-		}
-		c, err := d.readCheckpoint(d.checkpointPath(name))
-		if err != nil || c.Name != name {
-			d.drv.p.Note("checkpoint-not-read", d.name, name, err)
-			continue
-		}
-		d.tree.Put(c)
-	}
-	if !d.tree.Settle() {
-		d.drv.p.Note("checkpoints-inconsistent", d.name)
-	}
-}
-
-func (d *domain) readCheckpoint(file string) (*checkpointdef.Checkpoint, error) {
-	text, err := host.ReadFile(d.drv.h, file, checkpointBytesMax)
-	if err != nil {
-		return nil, err
-	}
-	return checkpointdef.ParseRedefine(string(text))
 }
