@@ -133,11 +133,12 @@ func (s *snapshotting) actions(nodes []qmp.NamedNode) []qmp.Action {
 // left is not carried over.
 func (s *snapshotting) makes(bitmap string) bool { return s.chk != nil && s.chk.Name == bitmap }
 
-// overPlans are the nodes of a run's disks once the overlays are on them.
+// overPlans are the nodes of a run's disks once the overlays are on them; some may be
+// already.
 func (d *domain) overPlans(r *run, st *state.Snapshot) []domaindef.DiskPlan {
 	plans := append([]domaindef.DiskPlan(nil), r.disks...)
 	for _, o := range st.Disks {
-		if at := d.live.Disk(o.Name); at >= 0 {
+		if at := d.live.Disk(o.Name); at >= 0 && r.disks[at].Top() != domaindef.Node(o.Node) {
 			plans[at].Nodes = append([]domaindef.Node{domaindef.Node(o.Node)}, r.disks[at].Nodes...)
 		}
 	}
