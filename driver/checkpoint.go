@@ -134,6 +134,10 @@ func (drv *Driver) DomainCheckpointGetXMLDesc(id virt.CheckpointID, flags virt.D
 			return "", err
 		}
 	}
+	if flags&virt.DOMAIN_CHECKPOINT_XML_SECURE == 0 && c.Domain != nil {
+		c = c.Clone()
+		c.Domain = c.Domain.WithoutSecrets()
+	}
 	return c.Format(options), nil
 }
 

@@ -292,5 +292,8 @@ func (drv *Driver) DomainGetXMLDesc(id virt.DomainID, flags virt.DomainXMLFlags)
 	case d.run != nil && flags&virt.DOMAIN_XML_INACTIVE == 0:
 		runID = d.run.id
 	}
+	if flags&virt.DOMAIN_XML_SECURE == 0 {
+		def = def.WithoutSecrets()
+	}
 	return def.XML(runID), nil
 }

@@ -35,6 +35,11 @@ func (drv *Driver) DomainSnapshotGetXMLDesc(id virt.SnapshotID, flags virt.Domai
 		return "", err
 	}
 	defer d.mu.Unlock()
+	if flags&virt.DOMAIN_SNAPSHOT_XML_SECURE == 0 && s.Domain != nil {
+		public := *s
+		public.Domain = s.Domain.WithoutSecrets()
+		s = &public
+	}
 	return s.Format(), nil
 }
 

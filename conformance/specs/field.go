@@ -41,6 +41,19 @@ func fieldSpecs() []conformance.Spec {
 			Needs:        []conformance.Feature{conformance.FeatureBlockDevice},
 			Body:         thresholdOfAScratchImage,
 		},
+		{
+			ID:           "field.secrets-are-shown-to-who-asks",
+			Title:        "the password of a domain's graphics is in the documents of the domain and its checkpoints with SECURE only, and a checkpoint keeps it",
+			Requirements: []string{"CHK-03", "SUR-02"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         secretsAreShownToWhoAsks,
+		},
+		{
+			ID:           "field.domains-with-checkpoints",
+			Title:        "domains can be listed by whether they have a checkpoint",
+			Requirements: []string{"CHK-03", "CHK-04"},
+			Body:         domainsWithCheckpoints,
+		},
 	}
 }
 
@@ -202,4 +215,62 @@ func thresholdOfAScratchImage(t *conformance.T) {
 		p.EndsWith(0, 1)
 		t.ExpectError(d.SetBlockThreshold(&dev, 100, 0), virt.ERR_INVALID_ARG, "failed to find disk '"+dev+"'")
 	}
+}
+
+func secretsAreShownToWhoAsks(t *conformance.T) {
+	d := t.DefineDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
+	xml, err := d.GetXMLDesc(0)
+	t.Expect(err).NotTo(HaveOccurred())
+	_, err = t.Conn().DomainDefineXML(strings.Replace(xml, "</devices>", "<graphics type='vnc' passwd='s3cret'/></devices>", 1))
+	t.Expect(err).NotTo(HaveOccurred())
+	d.Start()
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	chk := d.Checkpoint("c0")
+	for range 2 { // the second time from the metadata on disk
+		xml, err = d.GetXMLDesc(0)
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect(xml).To(And(ContainSubstring("<graphics type='vnc'/>"), Not(ContainSubstring("s3cret"))))
+		xml, err = d.GetXMLDesc(virt.DOMAIN_XML_SECURE)
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect(xml).To(ContainSubstring("passwd='s3cret'"))
+		xml, err = chk.GetXMLDesc(0)
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect(xml).To(And(ContainSubstring("<graphics type='vnc'/>"), Not(ContainSubstring("s3cret"))))
+		xml, err = chk.GetXMLDesc(virt.DOMAIN_CHECKPOINT_XML_SECURE)
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect(xml).To(ContainSubstring("passwd='s3cret'"))
+		t.KillDriver()
+		t.RestartDriver()
+		chk, err = d.CheckpointLookupByName(virt.XML("c0"), 0)
+		t.Expect(err).NotTo(HaveOccurred())
+	}
+	t.Join()
+}
+
+func domainsWithCheckpoints(t *conformance.T) {
+	d := oneDisk(t)
+	t.DefineDomain(conformance.DomainSpec{Name: "other", Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	list := func(flags virt.ListAllDomainsFlags) []string {
+		all, err := t.Conn().ListAllDomains(flags)
+		t.Expect(err).NotTo(HaveOccurred())
+		names := []string{}
+		for _, dom := range all {
+			name, err := dom.GetName()
+			t.Expect(err).NotTo(HaveOccurred())
+			names = append(names, name)
+		}
+		return names
+	}
+	const has, has0 = virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT, virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT
+	t.Expect(list(has)).To(BeEmpty())
+	t.Expect(list(has0)).To(ConsistOf("vm", "other"))
+	chk := d.Checkpoint("c0")
+	t.Expect(list(has)).To(Equal([]string{"vm"}))
+	t.Expect(list(has0)).To(Equal([]string{"other"}))
+	t.Expect(list(has | has0)).To(ConsistOf("vm", "other"))
+	t.Expect(chk.Delete(0)).To(Succeed())
+	d.ForgetCheckpoint("c0")
+	t.Expect(list(has)).To(BeEmpty())
+	t.Join()
 }
