@@ -118,6 +118,7 @@ func snapshotDocuments(t *conformance.T) {
 		conformance.SnapshotRefusal{Row: "E258", XML: snapshotOf("<memory snapshot='no'/>"), Code: virt.ERR_OPERATION_UNSUPPORTED, Text: "must include the memory state"},
 		conformance.SnapshotRefusal{Row: "unknown disk", XML: list("<disk name='vdz'/>"), Flags: snapshotDiskOnly, Code: virt.ERR_CONFIG_UNSUPPORTED, Text: "no disk named 'vdz'"},
 		conformance.SnapshotRefusal{Row: "twice", XML: list("<disk name='vda'/><disk name='vda'/>"), Flags: snapshotDiskOnly, Code: virt.ERR_CONFIG_UNSUPPORTED, Text: "disk 'vda' specified twice"},
+		conformance.SnapshotRefusal{Row: "manual", XML: list("<disk name='vdb' snapshot='manual'/>"), Flags: snapshotDiskOnly, Code: virt.ERR_OPERATION_UNSUPPORTED, Text: "snapshot mode 'manual' of disk 'vdb' is not supported"},
 		conformance.SnapshotRefusal{Row: "E254", XML: list("<disk name='vda' snapshot='internal'/><disk name='vdb' snapshot='external'/>"), Code: virt.ERR_CONFIG_UNSUPPORTED, Text: "mixing internal and external targets"},
 		conformance.SnapshotRefusal{Row: "E255", XML: list("<disk name='vda' snapshot='no'/><disk name='vdb' snapshot='no'/>"), Flags: snapshotDiskOnly, Code: virt.ERR_CONFIG_UNSUPPORTED, Text: "disk-only snapshots require at least one disk"},
 		conformance.SnapshotRefusal{Row: "E257", XML: list("<disk name='vdb'><driver type='vmdk'/></disk>"), Flags: snapshotDiskOnly, Code: virt.ERR_CONFIG_UNSUPPORTED, Text: "external snapshot format for disk vdb is unsupported: vmdk"},

@@ -24,7 +24,7 @@ type Circumstances struct {
 
 // Align fills the document in from the domain (qemuSnapshotCreateAlignDisks): state
 // and memory, an entry per disk in the domain's order, names and formats of overlays.
-// Errors: 84 (E258), then 67.
+// Errors: 84 (E258), then 67, and 84 for what the caller would have to copy itself.
 func (s *Snapshot) Align(dom *domaindef.Domain, c Circumstances) error {
 	location := External
 	switch {
@@ -169,6 +169,8 @@ func (s *Snapshot) checkSelection(dom *domaindef.Domain, active bool) error {
 			if d.Format != "qcow2" {
 				return unsupported("external snapshot format for disk %s is unsupported: %s", d.Name, d.Format)
 			}
+		case Manual:
+			return refuse(virt.ERR_OPERATION_UNSUPPORTED, "snapshot mode 'manual' of disk '%s' is not supported", d.Name)
 		default:
 			excluded = excluded || !k.Empty() && !k.ReadOnly
 		}

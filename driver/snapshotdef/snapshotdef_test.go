@@ -170,6 +170,7 @@ func TestAlign_RefusesWithLibvirtsTexts(t *testing.T) {
 		{"E255", list(none), diskOnly, "disk-only snapshots require at least one disk", virt.ERR_CONFIG_UNSUPPORTED},
 		{"E257", list("<disk name='vda'><driver type='qcow'/></disk>"), diskOnly, "external snapshot format for disk vda is unsupported: qcow", virt.ERR_CONFIG_UNSUPPORTED},
 		{"E258", doc("<memory snapshot='no'/>"), running, "must include the memory state", virt.ERR_OPERATION_UNSUPPORTED},
+		{"84", list("<disk name='vda' snapshot='manual'/>"), diskOnly, "snapshot mode 'manual' of disk 'vda' is not supported", virt.ERR_OPERATION_UNSUPPORTED},
 		{"67", list("<disk name='vda' snapshot='internal'/>"), diskOnly, "disk vda requested internal", virt.ERR_CONFIG_UNSUPPORTED},
 		{"67", list("<disk name='vda'/><disk name='vdc' snapshot='no'/>"), running, "require all disks to be selected", virt.ERR_CONFIG_UNSUPPORTED},
 		{"67", list("<disk name='vdc'/><disk name='vda'/>"), running, "internal snapshot for disk vdc unsupported for storage type raw", virt.ERR_CONFIG_UNSUPPORTED},
