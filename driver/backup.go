@@ -35,6 +35,7 @@ type disk struct {
 	concluded       bool // QEMU has said so
 	cancelling      bool // a cancel was sent, or is about to be
 	dealt           bool // the worker is done with it
+	inherited       bool // from a driver that died
 }
 
 // target is the node pair of the new image.

@@ -54,7 +54,7 @@ func (d *domain) loadBackup() *backup {
 	b.serving = b.pull() && (st.Phase == state.Created || st.Phase == state.Running)
 	b.credentials = b.serving && def.Server != nil && def.Server.TLS == "yes"
 	for _, k := range st.Disks {
-		disk := &disk{Disk: k, def: def.Disk(k.Name), dealt: k.Cleaned, storage: true, format: true}
+		disk := &disk{Disk: k, def: def.Disk(k.Name), dealt: k.Cleaned, storage: true, format: true, inherited: true}
 		if disk.def == nil {
 			continue
 		}

@@ -72,11 +72,12 @@ func (d *domain) finishDisk(r *run, b *backup, k *disk) {
 
 // settle takes over the result of a concluded job. A job that QEMU does not know
 // has failed without a text; that of a pull can only have been cancelled, by a driver
-// that died over it.
+// that died over it. One that was begun by such a driver and was cancelled was so by
+// that driver, as far as anybody knows.
 func (k *disk) settle(job qmp.Job, err error, pull bool) {
 	k.State = state.DiskComplete
 	switch {
-	case k.cancelling, pull && (err != nil || job.Error == jobCancelled):
+	case k.cancelling, pull && err != nil, (pull || k.inherited) && job.Error == jobCancelled:
 		k.State = state.DiskCancelled
 	case err != nil || job.Error != "":
 		k.State = state.DiskFailed

@@ -44,6 +44,7 @@ func All() []conformance.Spec {
 		callerSpecs(),
 		recoverySpecs(),
 		recoveryCallSpecs(),
+		recoveryCancelSpecs(),
 		scaleSpecs(),
 		defectSpecs(),
 		fieldSpecs(),
