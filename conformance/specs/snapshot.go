@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"time"
+
 	. "github.com/onsi/gomega"
 
 	"fleece/conformance"
@@ -32,6 +34,12 @@ func snapshotSpecs() []conformance.Spec {
 			Title:        "a snapshot may leave disks out; the checkpoint made with it is on all of them, each on its active image",
 			Requirements: []string{"SNP-01", "SNP-05", "I4"},
 			Body:         snapshotSomeDisks,
+		},
+		{
+			ID:           "snapshot.beside-checkpoints",
+			Title:        "checkpoints that come and go while a snapshot is made are before it or after it: none loses its bitmap on the way to the overlay",
+			Requirements: []string{"SNP-06", "I11", "I9"},
+			Body:         snapshotBesideCheckpoints,
 		},
 		{
 			ID:           "snapshot.raw-disk",
@@ -130,6 +138,43 @@ func snapshotSomeDisks(t *conformance.T) {
 	t.Join()
 	d.PowerOff()
 	s.ExpectBase()
+	d.ExpectBitmaps()
+}
+
+func snapshotBesideCheckpoints(t *conformance.T) {
+	d := t.StartDomain(twoSmallDisks())
+	d.Checkpoint("c0")
+	d.Checkpoint("old")
+	d.ForgetCheckpoint("old")
+	old, err := d.CheckpointLookupByName(virt.XML("old"), 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	created := []string{"c1", "c2", "c3", "c4"}
+	for _, name := range created {
+		d.MayHaveBitmap(name)
+	}
+	overlay := d.Overlays(conformance.SnapshotSpec{Name: "s1"})[1]
+	t.Go("guest", func() { d.Scribble("vda", 6) })
+	t.Go("creator", func() {
+		t.Poll("the overlays to be made", time.Millisecond, func() bool {
+			_, err := t.Host().Stat(overlay)
+			return err == nil
+		})
+		for _, name := range created {
+			_, err := d.CreateCheckpointXML(virt.XML("<domaincheckpoint><name>"+name+"</name></domaincheckpoint>"), 0)
+			t.Expect(err).NotTo(HaveOccurred())
+		}
+	})
+	t.Go("deleter", func() { t.Expect(old.Delete(0)).To(Succeed()) })
+	_, err = d.SnapshotCreateXML(snapshotOf(""), snapshotDiskOnly)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Join()
+	d.AdoptSnapshot(conformance.SnapshotSpec{Name: "s1"}, nil, nil)
+	t.ExpectNothingLeft(d)
+	b := d.Begin(conformance.BackupSpec{Disks: images(t, "since-c1", "vda", "vdb"), Since: "c1"})
+	b.AwaitSuccess()
+	b.EndsWith(1)
+	d.PowerOff()
+	b.ExpectImages()
 	d.ExpectBitmaps()
 }
 
