@@ -21,6 +21,7 @@ func All() []conformance.Spec {
 		checkpointRedefineSpecs(),
 		checkpointSizeSpecs(),
 		checkpointLoadSpecs(),
+		checkpointKillSpecs(),
 		pushSpecs(),
 		pushNetworkSpecs(),
 		pushShapeSpecs(),
