@@ -98,10 +98,10 @@ func listed(s *snapshotdef.Snapshot, flags virt.DomainSnapshotListFlags) bool {
 	const state = virt.DOMAIN_SNAPSHOT_LIST_INACTIVE | virt.DOMAIN_SNAPSHOT_LIST_ACTIVE | virt.DOMAIN_SNAPSHOT_LIST_DISK_ONLY
 	const place = virt.DOMAIN_SNAPSHOT_LIST_INTERNAL | virt.DOMAIN_SNAPSHOT_LIST_EXTERNAL
 	is := virt.DOMAIN_SNAPSHOT_LIST_METADATA
-	switch {
-	case s.State == snapshotdef.DiskSnapshot:
+	switch s.State {
+	case snapshotdef.DiskSnapshot:
 		is |= virt.DOMAIN_SNAPSHOT_LIST_DISK_ONLY
-	case s.State == snapshotdef.Shutoff:
+	case snapshotdef.Shutoff:
 		is |= virt.DOMAIN_SNAPSHOT_LIST_INACTIVE
 	default:
 		is |= virt.DOMAIN_SNAPSHOT_LIST_ACTIVE
