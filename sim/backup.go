@@ -28,6 +28,7 @@ type backup struct {
 
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
+	wasData            bool   // the last chunk was read from the source
 	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
 }
 
@@ -85,6 +86,7 @@ func (b *backup) oldest() chunk {
 
 func (b *backup) finishChunk(k chunk) {
 	c := b.copy
+	b.wasData = !k.zeroes
 	isRead, err := c.complete(k)
 	b.job.m.inflight--
 	if err != nil && c.failure == nil {
@@ -124,6 +126,12 @@ func (b *backup) between(gen int, delay time.Duration) bool {
 	case j.cancelled:
 		j.end("")
 		return false
+	case c.failure != nil && b.sleeps():
+		// The background copy waits for its speed limit before it looks at what became
+		// of a write that took a read first; whatever wakes it begins it anew.
+		c.failure = nil
+		j.cond.WaitUntil(j.m.p.Now().Add(c.rate.delay(j.m.p.Now(), 0)))
+		return gen == j.gen
 	case c.failure != nil:
 		return b.failed()
 	case c.bits.bits.count == 0 && len(c.inflight) > 0:
@@ -138,6 +146,13 @@ func (b *backup) between(gen int, delay time.Duration) bool {
 	}
 	j.m.pass(delay)
 	return gen == j.gen
+}
+
+// sleeps reports whether a failed write will not be seen before the speed limit lets the
+// next chunk go.
+func (b *backup) sleeps() bool {
+	c := b.copy
+	return !c.readFail && b.wasData && c.bits.bits.count > c.cluster>>c.bits.shift && c.rate.delay(b.job.m.p.Now(), 0) > throttleSleepMax
 }
 
 // failed applies the error policy.

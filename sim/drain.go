@@ -19,7 +19,7 @@ func (m *Machine) drain(n *node) drained {
 	d := drained{m: m, local: n != nil}
 	m.drains++
 	for _, j := range m.jobs {
-		if j.active() && j.blockJob && (n == nil || j.uses(n)) {
+		if j.active() && j.blockJob && (n == nil || j.uses(n)) && !j.endsEarly() {
 			d.hold(j)
 		}
 	}
@@ -33,6 +33,19 @@ func (m *Machine) drain(n *node) drained {
 		j.settlePause()
 	}
 	return d
+}
+
+// endsEarly lets a job that was cancelled with its group end when a section wakes it:
+// another job of the group takes its filter out above or below it.
+func (j *job) endsEarly() bool {
+	if !j.joined || !j.cancelled || !j.working() || !j.work.idle() {
+		return false
+	}
+	j.requestCancel()
+	j.completed = true
+	j.gen++
+	j.set(jobAborting)
+	return true
 }
 
 // drainTree opens a section over a node and all below it.

@@ -18,18 +18,16 @@ func (j *job) succeed() {
 	manual := false
 	for _, o := range jobs {
 		o.set(jobPending)
-		if !o.autoFinalize {
-			manual = true
+		if o.autoFinalize {
+			continue
+		}
+		manual = true
+		if o.blockJob {
+			o.m.emit("BLOCK_JOB_PENDING", qmp.Dict(qmp.M("type", qmp.Str(o.kind)), qmp.M("id", qmp.Str(o.id))))
 		}
 	}
 	if !manual {
 		finalizeAll(jobs)
-		return
-	}
-	for _, o := range jobs {
-		if !o.autoFinalize && o.blockJob {
-			o.m.emit("BLOCK_JOB_PENDING", qmp.Dict(qmp.M("type", qmp.Str(o.kind)), qmp.M("id", qmp.Str(o.id))))
-		}
 	}
 }
 

@@ -57,11 +57,17 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if _, fixed := n.drv.(*nullDriver); fixed {
 		return qmp.Generic("Image format driver does not support resize")
 	}
+	old := n.length()
 	if err := n.drv.truncate(size); err != nil {
 		return ioError("Failed to resize", err)
 	}
 	for _, b := range n.bitmaps.list {
 		b.resize(size)
+	}
+	if img, below := n.image(), n.backing(); img != nil && img.version > 2 && below != nil && old < min(size, below.length()) {
+		if err := img.zero(below, old, size-old); err != nil { // the backing file must not show through
+			return ioError("Failed to zero out the new area", err)
+		}
 	}
 	return nil
 }

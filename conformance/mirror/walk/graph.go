@@ -162,7 +162,11 @@ func (w *Walker) resize() Step {
 func (w *Walker) create() Step {
 	f := one(w.d, w.setup.Files[disks:]...)
 	size := one(w.d, f.Size, f.Size, f.Size, 511, 1<<62)
-	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(w.node("file"))), number("size", size),
+	storage := w.node("file")
+	if n := w.v.find(storage); n != nil && n.driver == "qcow2" {
+		storage = w.plainFile() // where clusters of an image in an image lie would be content
+	}
+	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(storage)), number("size", size),
 		w.maybe(3, number("cluster-size", one(w.d, int64(65536), 4096, 2<<20, 3))),
 		w.maybe(6, text("version", one(w.d, "v3", "v2"))), w.maybe(12, flag("extended-l2", false)),
 		w.maybe(12, text("backing-file", w.setup.path("d0.qcow2"))), w.maybe(12, text("backing-fmt", "qcow2")))
