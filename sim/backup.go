@@ -29,7 +29,6 @@ type backup struct {
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
 	wasData            bool   // the last chunk was read from the source
-	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
 }
 
 func (b *backup) idle() bool                       { return b.copy.background() == 0 }

@@ -243,7 +243,7 @@ func (m *Machine) mergeOne(target *bitmap, nodeName, name string) *qmp.ReplyErro
 // sha256 is the digest of the bitmap's lowest level, as words of 64 bits in the
 // host's order.
 func (b *bitmap) sha256() string {
-	words := ((b.size+b.granularity()-1)>>b.shift + 63) / 64
+	words := max(((b.size+b.granularity()-1)>>b.shift+63)/64, 1)
 	h := sha256.New()
 	var word [8]byte
 	for w := range words {

@@ -170,7 +170,7 @@ func (j *job) settlePause() bool {
 	if w, ok := j.work.(*chainCopy); ok {
 		w.catchUp()
 	}
-	if b, ok := j.work.(*backup); ok && b.over || j.completed {
+	if j.completed {
 		return false
 	}
 	j.gen++
@@ -192,8 +192,9 @@ func (j *job) resume() {
 	j.errorStop = false
 	j.leavePause()
 	if j.active() {
-		if b, ok := j.work.(*backup); ok && j.working() {
-			b.over = b.isDone() // seen when it is woken, and before another section can pause it
+		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled && b.isDone() {
+			j.end("") // seen when it is woken, before anything else
+			return
 		}
 		j.pump()
 	}

@@ -50,6 +50,9 @@ func (n *node) markInUse() error {
 // (seen with the real binary; §3.1 says otherwise).
 func (n *node) storeBitmaps() error {
 	img := n.image()
+	if img.size == 0 {
+		return nil // QEMU fails to allocate a table of no entries
+	}
 	changed := false
 	var old []storedBitmap // freed when the new directory is in place
 	for i := len(n.bitmaps.list) - 1; i >= 0; i-- {

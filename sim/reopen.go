@@ -251,6 +251,9 @@ func (r *reopening) child(role string, ref qmp.Value) *qmp.ReplyError {
 	case qmp.KindDict:
 		return r.inline(role, old, ref)
 	}
+	if role == "backing" && to != nil && r.n.image() == nil {
+		return qmp.Generic("Driver '" + r.n.kind + "' of node '" + r.n.name + "' does not support backing files")
+	}
 	if old != to {
 		r.moves = append(r.moves, childMove{role, old, to})
 		r.follow(old, to)

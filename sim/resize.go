@@ -1,6 +1,10 @@
 package sim
 
-import "fleece/qmp"
+import (
+	"syscall"
+
+	"fleece/qmp"
+)
 
 // checkStored looks at the bitmaps that the image has in it, in its order.
 func (n *node) checkStored() *qmp.ReplyError {
@@ -58,14 +62,19 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 		return qmp.Generic("Image format driver does not support resize")
 	}
 	old := n.length()
+	img, below := n.image(), n.backing()
+	shows := img != nil && below != nil && old < min(size, below.length()) // what is below would
+	if shows && img.version == 2 {
+		return ioError("Failed to zero out new clusters", syscall.ENOTSUP)
+	}
 	if err := n.drv.truncate(size); err != nil {
 		return ioError("Failed to resize", err)
 	}
 	for _, b := range n.bitmaps.list {
 		b.resize(size)
 	}
-	if img, below := n.image(), n.backing(); img != nil && img.version > 2 && below != nil && old < min(size, below.length()) {
-		if err := img.zero(below, old, size-old); err != nil { // the backing file must not show through
+	if shows {
+		if err := img.zero(below, old, size-old); err != nil {
 			return ioError("Failed to zero out the new area", err)
 		}
 	}

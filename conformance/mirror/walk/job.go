@@ -12,6 +12,9 @@ const stalled = 1
 
 func (w *Walker) backupArgs() qmp.Value {
 	source := w.disk()
+	if n := w.v.find(source); n != nil && n.driver == "raw" {
+		source = "d0" // where a plain file has holes after zeroes were written is the host's file system's
+	}
 	sync := one(w.d, "full", "full", "none", "top", "incremental", "incremental", "bitmap")
 	var bitmap, mode qmp.Member
 	if n := w.v.find(source); sync == "incremental" || sync == "bitmap" || w.d.In(10) {
