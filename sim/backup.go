@@ -28,6 +28,7 @@ type backup struct {
 
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
+	begun              bool   // a pump has worked on it
 	wasData            bool   // the last chunk was read from the source
 }
 
@@ -47,6 +48,7 @@ const throttleSleepMax = 2 * time.Second
 // step starts what may start, then finishes the oldest chunk.
 func (b *backup) step(gen int) bool {
 	c, m := b.copy, b.job.m
+	b.begun = true
 	if b.mode == syncNone {
 		return false // copies for guest writes only, until cancelled
 	}

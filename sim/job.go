@@ -192,7 +192,7 @@ func (j *job) resume() {
 	j.errorStop = false
 	j.leavePause()
 	if j.active() {
-		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled && b.isDone() {
+		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled && b.begun && b.isDone() {
 			j.end("") // seen when it is woken, before anything else
 			return
 		}

@@ -323,10 +323,24 @@ func (r *reopening) conflict() *qmp.ReplyError {
 			defer func() { c.readOnly = was }()
 		}
 	}
-	if perm, _ := r.n.cumulative(); r.n.readOnly && perm&permWrite != 0 {
-		return qmp.Generic("Read-only block node '" + r.n.name + "' cannot support read-write users")
+	if err := r.n.mayBeReadOnly(); err != nil {
+		return err
+	}
+	if r.readOnly != r.n.readOnly && r.options.Get("read-only").Present() {
+		for _, c := range r.n.heirs() {
+			if err := c.mayBeReadOnly(); err != nil {
+				return err
+			}
+		}
 	}
 	return r.n.conflictBelow()
+}
+
+func (n *node) mayBeReadOnly() *qmp.ReplyError {
+	if perm, _ := n.cumulative(); n.readOnly && perm&permWrite != 0 {
+		return qmp.Generic("Read-only block node '" + n.name + "' cannot support read-write users")
+	}
+	return nil
 }
 
 // commit does what cannot be taken back: images are written out or taken into use.
