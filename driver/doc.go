@@ -1,6 +1,6 @@
 // Package driver implements the public layer's driver interfaces over QMP: the
-// QEMU driver of libvirt, on the runtime seam. It plans machines, runs push
-// backups and checkpoints, keeps statistics and events, and remembers on disk what
+// QEMU driver of libvirt, on the runtime seam. It plans machines, runs
+// backups, checkpoints and snapshots, keeps statistics and events, and remembers on disk what
 // it needs to finish or undo everything after its own death.
 //
 // It is not a QEMU and starts none: a machine.Hypervisor does. What it has not, it

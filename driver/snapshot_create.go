@@ -171,9 +171,9 @@ func (s *snapshotting) planDisk(def *snapshotdef.Disk, source *domaindef.Disk, l
 	return k, o, k.plan.measure(node, top, source.Top().Format, def.Format)
 }
 
-// checkOverlay looks at what is at the overlay's path; make says that the file is to
+// checkOverlay looks at what is at the overlay's path; made says that the file is to
 // be made. An empty file is taken, and is not ours.
-func (s *snapshotting) checkOverlay(def *snapshotdef.Disk) (make bool, err error) {
+func (s *snapshotting) checkOverlay(def *snapshotdef.Disk) (made bool, err error) {
 	reuse := s.has(virt.DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
 	info, err := s.d.drv.h.Stat(def.Path)
 	switch {

@@ -10,16 +10,16 @@ func (d *domain) recoverSnapshot(r *run) {
 	case st == nil:
 	case r == nil && st.Phase == state.SnapshotReady:
 		d.adoptSnapshot(nil)
-	case r != nil && st.Phase == state.SnapshotReady && d.overlaid(r, st):
+	case r != nil && st.Phase == state.SnapshotReady && d.overlaysAreOn(r, st):
 		d.adoptSnapshot(r)
 	default:
 		d.undoSnapshot(r, st)
 	}
 }
 
-// overlaid asks QEMU whether the transaction of a snapshot was executed: an overlay is
+// overlaysAreOn asks QEMU whether the transaction of a snapshot was executed: an overlay is
 // opened without a backing image, and has one afterwards.
-func (d *domain) overlaid(r *run, st *state.Snapshot) bool {
+func (d *domain) overlaysAreOn(r *run, st *state.Snapshot) bool {
 	nodes, err := d.namedNodes(r)
 	if err != nil {
 		return true // the machine has died; nothing is to be deleted
