@@ -52,7 +52,7 @@ func (s *state) begun(o step) bool {
 		return false
 	}
 	s.prep = preparing{}
-	s.job = job{id: o.Value, may: copying, full: o.Since == ""}
+	s.job = job{id: o.Value, may: copying, full: o.Since == "", pull: o.Pull}
 	s.nextJob++
 	return o.Name == "" || s.add(o.Name)
 }
@@ -66,7 +66,8 @@ func (s *state) end(m Model, o step) bool {
 	case aim:
 		s.aims[o.Task] = aimAir
 		if s.matches(o.ID) {
-			s.aims[o.Task], s.job.cancelling = s.job.id, true
+			s.aims[o.Task] = s.job.id
+			s.job.cancelling = s.job.cancelling || o.Abort || s.job.pull
 		}
 		return true
 	case take:
@@ -85,16 +86,12 @@ func (s *state) end(m Model, o step) bool {
 		return target == s.job.id && s.release(m, want)
 	}
 	switch {
-	case o.Code == virt.ERR_NO_DOMAIN_BACKUP:
-		return !s.matches(o.ID)
-	case !s.matches(o.ID):
+	case o.Abort || !s.matches(o.ID) || s.job.pull:
 		return false
 	case o.says(virt.ERR_OPERATION_INVALID, "has not completed"):
-		return !o.Abort && s.phase(m, copying)
-	case o.Code == virt.ERR_OPERATION_FAILED: // somebody else has cancelled it
-		return !o.Abort && s.release(m, cancelled)
+		return s.phase(m, copying)
 	}
-	return o.Code == 0 && o.Value == 1 && s.release(m, completed)
+	return o.Code == virt.ERR_OPERATION_FAILED && s.release(m, cancelled) // somebody else has cancelled it
 }
 
 // release lets a job go that is over.

@@ -13,7 +13,7 @@
 //
 // Some calls show before they are done. BackupBegin excludes others, and is seen by
 // AbortJob, before there is a job; CheckpointCreateXML has its name before there is
-// a checkpoint; AbortJob and BackupEnd with ABORT cancel first and release later.
+// a checkpoint; AbortJob and BackupEnd find and cancel first and release later.
 // Such a call is several steps of the model, in this order and all within the call.
 //
 // # Calls that time out
@@ -72,6 +72,7 @@ type Call struct {
 	Task  int    // the caller, 1…TasksMax; it makes one call at a time
 	Name  string // of a checkpoint: to be made, or asked about; "" for none
 	Since string // of BackupBegin: the checkpoint to start from; "" for a full backup
+	Pull  bool   // of BackupBegin: a pull, which lasts until it is ended
 	ID    int    // of BackupEnd
 	Abort bool   // of BackupEnd
 	// Delete are the flags of CheckpointDelete.
@@ -101,7 +102,7 @@ func (o Operation) String() string {
 	fmt.Fprintf(&b, "[%d, %d] task %d: %s(", o.Start, o.Return, o.Task, kindNames[o.Kind])
 	switch o.Kind {
 	case BackupBegin:
-		fmt.Fprintf(&b, "checkpoint %q, since %q", o.Name, o.Since)
+		fmt.Fprintf(&b, "pull %t, checkpoint %q, since %q", o.Pull, o.Name, o.Since)
 	case BackupEnd:
 		fmt.Fprintf(&b, "%d, abort %t", o.ID, o.Abort)
 	case CheckpointDelete:

@@ -23,6 +23,10 @@ func begun(id int, name string) func(c *Call, r *Result) {
 	return func(c *Call, r *Result) { c.Name, r.Value = name, id }
 }
 
+func begunPull(id int) func(c *Call, r *Result) {
+	return func(c *Call, r *Result) { c.Pull, r.Value = true, id }
+}
+
 func refused(code virt.ErrorNumber, message string) func(c *Call, r *Result) {
 	return func(c *Call, r *Result) { c.Name, r.Code, r.Message = "a", code, message }
 }
@@ -112,6 +116,13 @@ func done() []history {
 		}, false},
 		{"a job ends once", Model{}, []Operation{
 			told(BackupBegin, 1, 1, 2, begun(1, "")), told(BackupEnd, 1, 3, 6, ended(1, 1, false)), told(BackupEnd, 2, 4, 5, ended(1, 1, false)),
+		}, false},
+		{"a pull lasts until it is ended, which is a success", Model{}, []Operation{
+			told(BackupBegin, 1, 1, 2, begunPull(1)), told(ListJobIds, 2, 3, 4, jobs(1, unbounded)), told(BackupEnd, 1, 5, 8, ended(1, 1, false)),
+			told(ListJobIds, 2, 6, 7, jobs(1, jobCompleted)),
+		}, true},
+		{"and does not end before", Model{}, []Operation{
+			told(BackupBegin, 1, 1, 2, begunPull(1)), told(ListJobIds, 2, 3, 4, jobs(1, jobCompleted)), told(BackupEnd, 1, 5, 6, ended(1, 1, false)),
 		}, false},
 		{"a Begin is aborted by an AbortJob", Model{}, []Operation{
 			told(BackupBegin, 1, 1, 4, aborted), told(AbortJob, 2, 2, 3, nothing), told(ListJobIds, 2, 5, 6, nothing),

@@ -24,6 +24,7 @@ type job struct {
 	id         int
 	may        phases
 	full       bool
+	pull       bool // does not end by itself, and a cancel is a success
 	cancelling bool // a caller has asked for its end
 }
 
@@ -52,7 +53,7 @@ type state struct {
 	prep    preparing
 	job     job
 	nextJob int
-	aims    [TasksMax + 1]int // of the aborts under way, by task
+	aims    [TasksMax + 1]int // of the ends and aborts under way, by task
 }
 
 // apply does a step if the domain would have told the caller that; else it reports
@@ -97,10 +98,14 @@ func (s *state) phase(m Model, want phases) bool {
 	}
 	now := s.job.may
 	if now&copying != 0 {
-		if !m.Held || !s.job.full {
+		switch {
+		case s.job.pull && s.job.cancelling:
+			now |= completed
+		case s.job.pull:
+		case !m.Held || !s.job.full:
 			now |= completed
 		}
-		if s.job.cancelling {
+		if s.job.cancelling && !s.job.pull {
 			now |= cancelled
 		}
 	}

@@ -17,8 +17,8 @@ const (
 	commit       // what was to be made is there
 	fail         // Begin meets its failure
 	undone       // Begin has left nothing and gives the domain back
-	aim          // an abort finds its job and cancels it
-	take         // an abort releases its job
+	aim          // an end finds its job, and cancels it unless it is a push without ABORT
+	take         // an end releases its job
 	parts
 )
 
@@ -61,7 +61,7 @@ func partsOf(o *Operation) []part {
 			return []part{aim, take}
 		}
 	case BackupEnd:
-		if o.Abort && (o.Code == 0 || o.Code == virt.ERR_NO_DOMAIN_BACKUP) {
+		if o.Code == 0 || o.Code == virt.ERR_NO_DOMAIN_BACKUP {
 			return []part{aim, take}
 		}
 	}

@@ -14,13 +14,19 @@ func callerSpecs() []conformance.Spec {
 			ID:           "callers.pushes-that-end",
 			Title:        "what concurrent callers of one domain are told about pushes and checkpoints is what a domain that does one thing at a time would tell",
 			Requirements: []string{"BEG-06", "END-03", "END-07", "CHK-01", "CHK-03", "CHK-04", "JOB-01"},
-			Body:         func(t *conformance.T) { concurrentCallers(t, false) },
+			Body:         func(t *conformance.T) { concurrentCallers(t, false, false) },
 		},
 		{
 			ID:           "callers.pushes-that-are-aborted",
 			Title:        "what concurrent callers are told of pushes that end only when somebody aborts them is what a domain that does one thing at a time would tell",
 			Requirements: []string{"BEG-06", "END-01", "END-02", "E164", "JOB-05", "CHK-02", "CHK-04"},
-			Body:         func(t *conformance.T) { concurrentCallers(t, true) },
+			Body:         func(t *conformance.T) { concurrentCallers(t, true, false) },
+		},
+		{
+			ID:           "callers.pulls-and-pushes",
+			Title:        "what concurrent callers are told of pulls and pushes in turn is what a domain that does one thing at a time would tell",
+			Requirements: []string{"BEG-06", "END-04", "PUL-03", "JOB-01", "JOB-05", "CHK-04"},
+			Body:         func(t *conformance.T) { concurrentCallers(t, false, true) },
 		},
 	}
 }
@@ -32,13 +38,14 @@ const (
 
 // caller is one task of concurrentCallers.
 type caller struct {
-	t    *conformance.T
-	d    *conformance.Domain
-	h    *conformance.History
-	task int
-	draw func(n int64) int64
-	mix  string
-	last int // the job that it began last; 0 for none
+	t     *conformance.T
+	d     *conformance.Domain
+	h     *conformance.History
+	task  int
+	draw  func(n int64) int64
+	mix   string
+	pulls bool // half of the backups are pulls
+	last  int  // the job that it began last; 0 for none
 }
 
 // callersNames are the checkpoints that callers make, delete and ask about.
@@ -52,7 +59,7 @@ func callerMixes() []string {
 	return []string{"bbbeexccddlpji", "bbeecdd", "bxxe", "beej", "bcclp"}
 }
 
-func concurrentCallers(t *conformance.T, held bool) {
+func concurrentCallers(t *conformance.T, held, pulls bool) {
 	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
 	for off := int64(0); off < 2<<20; off += 256 << 10 {
 		d.Write("vda", off, 256<<10)
@@ -67,7 +74,7 @@ func concurrentCallers(t *conformance.T, held bool) {
 	mixes := callerMixes()
 	mix := mixes[t.Random(callers)(int64(len(mixes)))]
 	for i := range callers {
-		c := &caller{mix: mix, t: t, d: d, h: h, task: i + 1, draw: t.Random(i)}
+		c := &caller{mix: mix, pulls: pulls, t: t, d: d, h: h, task: i + 1, draw: t.Random(i)}
 		t.Go("caller-"+string(rune('1'+i)), func() {
 			for n := range callsPerCaller {
 				c.call(n)
@@ -131,18 +138,27 @@ func (c *caller) begin(n int, name string) {
 	if other := callersNames()[c.draw(2)]; c.draw(3) > 0 && other != call.Name {
 		call.Since = other
 	}
+	call.Pull = c.pulls && c.draw(2) == 0
 	image := c.t.Path("image-" + string(rune('0'+c.task)) + string(rune('0'+n)))
-	spec := conformance.BackupSpec{
+	push := conformance.BackupSpec{
 		Since: call.Since, Checkpoint: call.Name,
 		Disks: []conformance.BackupDisk{{Target: "vda", Path: image, Format: "qcow2"}},
 	}
+	document := push.XML()
+	if call.Pull {
+		document = conformance.PullSpec{
+			Since: call.Since, Server: c.t.ServerHere(), Disks: []conformance.PullDisk{{Target: "vda", Scratch: image}},
+		}.XML()
+	}
 	r := c.h.Do(call, func(r *linear.Result) (err error) {
-		r.Value, err = c.d.BackupBegin(spec.XML(), spec.CheckpointXML(), 0)
+		r.Value, err = c.d.BackupBegin(document, push.CheckpointXML(), 0)
 		return err
 	})
 	if r.Code == 0 {
 		c.last = r.Value
-		c.t.Keeps(image)
+		if !call.Pull {
+			c.t.Keeps(image)
+		}
 	}
 }
 
