@@ -188,6 +188,8 @@ func restartKeepsTheDescription(t *conformance.T) {
 	t.Expect(err).NotTo(HaveOccurred())
 	t.Expect(after).To(Equal(before))
 	t.Expect(after).To(And(ContainSubstring("exportname='mine' exportbitmap='my changes'"), ContainSubstring("exportname='vdb'")))
+	_, err = d.BackupBegin(nil, nil, 0)
+	t.ExpectError(err, virt.ERR_OPERATION_TIMEOUT, "cannot acquire state change lock")
 	later, err := d.GetJobInfo()
 	t.Expect(err).NotTo(HaveOccurred())
 	t.Expect(later.TimeElapsed).To(BeNumerically(">=", info.TimeElapsed), "the time of the job starts anew")

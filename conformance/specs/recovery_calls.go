@@ -241,5 +241,6 @@ func domainDiedUnseen(t *conformance.T) {
 		_, err := d.CheckpointLookupByName(virt.XML("c0"), 0)
 		t.Expect(err).NotTo(HaveOccurred())
 		t.ExpectFiles(false, k.gone...)
+		d.Start() // it is shut off, and can be
 	})
 }
