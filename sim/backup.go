@@ -29,6 +29,7 @@ type backup struct {
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
 	begun              bool   // a pump has worked on it
+	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
 	wasData            bool   // the last chunk was read from the source
 }
 

@@ -18,7 +18,7 @@ func (m *Machine) drainBegin() drained { return m.drain(nil) }
 func (m *Machine) drain(n *node) drained {
 	d := drained{m: m, local: n != nil}
 	m.drains++
-	for _, j := range m.jobs {
+	for _, j := range slices.Clone(m.jobs) {
 		if j.active() && j.blockJob && (n == nil || j.uses(n)) && !j.endsEarly() {
 			d.hold(j)
 		}
@@ -35,9 +35,14 @@ func (m *Machine) drain(n *node) drained {
 	return d
 }
 
-// endsEarly lets a job that was cancelled with its group end when a section wakes it:
-// another job of the group takes its filter out above or below it.
+// endsEarly lets a job end when a section waits for it: one whose work is over, and one
+// that was cancelled with its group, while another job of the group takes its filter out
+// above or below it.
 func (j *job) endsEarly() bool {
+	if b, ok := j.work.(*backup); ok && b.over && j.working() {
+		j.end("")
+		return true
+	}
 	if !j.joined || !j.cancelled || !j.working() || !j.work.idle() {
 		return false
 	}
@@ -52,8 +57,8 @@ func (j *job) endsEarly() bool {
 func (m *Machine) drainTree(n *node) drained {
 	d := drained{m: m, local: true}
 	m.drains++
-	for _, j := range m.jobs {
-		if j.active() && j.blockJob && j.usesTree(n) {
+	for _, j := range slices.Clone(m.jobs) {
+		if j.active() && j.blockJob && j.usesTree(n) && !j.endsEarly() {
 			d.hold(j)
 		}
 	}

@@ -170,7 +170,7 @@ func (j *job) settlePause() bool {
 	if w, ok := j.work.(*chainCopy); ok {
 		w.catchUp()
 	}
-	if j.completed {
+	if b, ok := j.work.(*backup); ok && b.over || j.completed {
 		return false
 	}
 	j.gen++
@@ -192,9 +192,8 @@ func (j *job) resume() {
 	j.errorStop = false
 	j.leavePause()
 	if j.active() {
-		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled && b.begun && b.isDone() {
-			j.end("") // seen when it is woken, before anything else
-			return
+		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled {
+			b.over = b.begun && b.isDone() // seen when it is woken; the main loop ends it
 		}
 		j.pump()
 	}

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"syscall"
+
 	"fleece/qmp"
 )
 
@@ -44,6 +46,19 @@ func (n *node) markInUse() error {
 	return img.rewriteFlags()
 }
 
+// hasTwin reports whether a bitmap to be stored is in the image already and not marked as
+// in use there: it took over its name from one that was stored when the node became
+// read-only under a job.
+func (n *node) hasTwin() bool {
+	for _, s := range n.image().stored {
+		b := n.bitmaps.find(s.name)
+		if b != nil && s.flags&storedInUse == 0 && b.persistent && !b.inconsistent && !b.readonly && !b.skipStore {
+			return true
+		}
+	}
+	return false
+}
+
 // storeBitmaps writes the persistent bitmaps at close. Those that are stored
 // already keep their place in the directory, new ones follow, newest first; so
 // the order of a query turns round once, at the first reload, and not again
@@ -52,6 +67,9 @@ func (n *node) storeBitmaps() error {
 	img := n.image()
 	if img.size == 0 {
 		return nil // QEMU fails to allocate a table of no entries
+	}
+	if n.hasTwin() {
+		return syscall.EINVAL // QEMU: "already exists in the image"; it stores none
 	}
 	changed := false
 	var old []storedBitmap // freed when the new directory is in place

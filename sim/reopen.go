@@ -54,6 +54,9 @@ func (n *node) takeIntoUse() error {
 	if n.image() == nil {
 		return nil
 	}
+	if n.hasTwin() {
+		return nil // QEMU complains on its standard error, and goes on
+	}
 	for _, b := range n.bitmaps.list {
 		b.readonly = false
 	}

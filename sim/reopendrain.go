@@ -3,6 +3,7 @@ package sim
 // sections are the drained sections of a node that is reopened: over the node itself
 // and over what is below each of its children.
 type sections struct {
+	n     *node
 	own   drained
 	below []section
 }
@@ -16,7 +17,7 @@ type section struct {
 
 // begin opens them.
 func (s *sections) begin(n *node) {
-	s.own = n.m.drain(n)
+	s.n, s.own = n, n.m.drain(n)
 	for _, e := range n.children {
 		s.below = append(s.below, section{drained: n.m.drainTree(e.child), node: e.child})
 	}
@@ -45,7 +46,16 @@ func (s *sections) goBack() {
 	for i := len(s.below) - 1; i >= 0; i-- {
 		if x := &s.below[i]; x.moved {
 			x.moveTo(x.old, s.own.m)
-			if x.node != nil && len(x.jobs) > 0 {
+			x.moved = false
+			if x.node == nil {
+				continue
+			}
+			for _, e := range s.n.children {
+				if e.child == x.node {
+					e.moveTo(x.node) // it is the youngest parent now
+				}
+			}
+			if len(x.jobs) > 0 {
 				_ = x.m.die("") // an assertion about drained parents that the real binary fails
 			}
 			x.moved = false

@@ -163,7 +163,7 @@ func (w *Walker) create() Step {
 	f := one(w.d, w.setup.Files[disks:]...)
 	size := one(w.d, f.Size, f.Size, f.Size, 511, 1<<62)
 	storage := w.node("file")
-	if n := w.v.find(storage); n != nil && n.driver == "qcow2" {
+	if n := w.v.find(storage); n != nil && (n.driver == "qcow2" || n.driver == "copy-before-write") {
 		storage = w.plainFile() // where clusters of an image in an image lie would be content
 	}
 	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(storage)), number("size", size),
