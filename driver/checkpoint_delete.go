@@ -151,13 +151,9 @@ func (d *domain) removeCheckpoint(name string) error {
 	f := filter(0)
 	f.From, f.Shallow = name, true
 	if len(d.tree.List(f)) == 0 {
-		if err := d.unlink(file, ""); err != nil {
-			return err
-		}
-		d.tree.Remove(name)
-		return nil
+		return d.removeLeaf(name)
 	}
-	if err := d.unlink(file, file+deletedSuffix); err != nil {
+	if err := d.bury(file); err != nil {
 		return err
 	}
 	if err := d.orphan(c); err != nil {
@@ -166,19 +162,29 @@ func (d *domain) removeCheckpoint(name string) error {
 		}
 		return err
 	}
-	d.removeNoted(file + deletedSuffix)
+	return d.removeLeaf(name)
+}
+
+// removeLeaf removes a checkpoint without children. If it fails it can be called
+// again.
+func (d *domain) removeLeaf(name string) error {
+	file := d.checkpointPath(name)
+	for _, file := range []string{file, file + deletedSuffix} {
+		if err := d.drv.remove(file); err != nil {
+			return systemError(err, "cannot remove checkpoint file '%s'", file)
+		}
+	}
+	if err := d.drv.h.SyncDir(d.checkpointDir()); err != nil {
+		return systemError(err, "cannot remove checkpoint file '%s'", file)
+	}
 	d.tree.Remove(name)
 	return nil
 }
 
-// unlink takes a file away, or renames it, durably. It may be missing.
-func (d *domain) unlink(file, to string) error {
-	err := error(nil)
-	if to == "" {
-		err = d.drv.h.Remove(file)
-	} else {
-		err = d.drv.h.Rename(file, to)
-	}
+// bury renames the file of a checkpoint that is being deleted, durably. It may be
+// missing.
+func (d *domain) bury(file string) error {
+	err := d.drv.h.Rename(file, file+deletedSuffix)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = d.drv.h.SyncDir(d.checkpointDir())
 	}
