@@ -3,6 +3,18 @@
 //
 // It runs nothing and compares nothing; package duel does.
 //
+// Beside that it leaves out, each for a reason that stands where it is done:
+//
+//   - storage shared by an image and another node: where clusters lie, and how long the
+//     file is, would show as content;
+//   - an image made inside of another one, or through a filter: the same;
+//   - reopening over the storage of another node: its lock, and what no image is;
+//   - backups that read a plain file: which holes are left where zeroes were written is
+//     the host's file system's;
+//   - compressed backups to images: what zlib makes of data is its own business;
+//   - other actions beside a snapshot while jobs run: taking the snapshot back hangs the
+//     real binary or does not.
+//
 // The property it keeps: a step is a function of the seed and of the view, so that a
 // session can be made again; and no step asks for what is known to crash or to hang
 // the real binary (§11 of the behaviour spec).
