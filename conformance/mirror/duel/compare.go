@@ -56,6 +56,9 @@ var fileLength = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(\.qcow2","format":"file"),"virtual-size":\d+`)
 })
 
+// madeUpName is a generated node name: rule 3 of the normalisations.
+var madeUpName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`#block\d+`) })
+
 // sessionEnds is the What of a session that a side could not go on with.
 const sessionEnds = "the session ends"
 

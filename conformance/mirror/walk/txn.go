@@ -25,6 +25,9 @@ func (w *Walker) transaction() Step {
 		// coroutine happens to be woken: a snapshot is alone then.
 		actions = slices.DeleteFunc(actions, func(a qmp.Value) bool { return a.Get("type").S() != "blockdev-snapshot" })[:1]
 	}
+	if always := slices.IndexFunc(actions, func(a qmp.Value) bool { return a.Get("data").Get("bitmap-mode").S() == "always" }); always >= 0 {
+		actions = actions[always : always+1] // taken back after an action on the same bitmap it crashes the real binary
+	}
 	mode := qmp.Member{}
 	if grouped || w.d.In(10) {
 		name := "individual"
