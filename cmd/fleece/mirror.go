@@ -70,6 +70,10 @@ func (f mirrorFlags) random(out io.Writer) error {
 		Coverage: count,
 		Binary:   f.qemu, TempDir: memoryDir(), Steps: f.steps, Seed: f.seed, SessionSteps: f.sessionSteps, Workers: f.workers,
 		Found: func(whole, shrunk duel.Session) {
+			out := out
+			if f.asJSON {
+				out = os.Stderr
+			}
 			fmt.Fprintf(out, "seed %d: %v", whole.Seed, whole.Difference)
 			fmt.Fprintf(out, "shrunk to %d steps, files %v:\n", shrunk.Steps, shrunk.Setup.Files)
 			for _, t := range shrunk.Turns {
@@ -85,8 +89,14 @@ func (f mirrorFlags) random(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	printCoverage(out, count, f.missed)
-	fmt.Fprintf(out, "mirror: %d steps, %d divergences\n", t.Steps, t.Divergences)
+	if f.asJSON {
+		if err := printJSON(out, randomResult(f.seed, t.Steps, t.Divergences, count)); err != nil {
+			return err
+		}
+	} else {
+		printCoverage(out, count, f.missed)
+		fmt.Fprintf(out, "mirror: %d steps, %d divergences\n", t.Steps, t.Divergences)
+	}
 	if t.Divergences > 0 {
 		return errFinding
 	}
