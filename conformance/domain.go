@@ -24,6 +24,10 @@ type DiskSpec struct {
 type DomainSpec struct {
 	Name  string // "" means "vm"
 	Disks []DiskSpec
+	// Agent is in the guest; nil means that the domain has no channel for one.
+	Agent *Agent
+	// Deaf gives the domain a channel in whose guest nobody listens.
+	Deaf bool
 }
 
 // SmallDisk is a disk for specs that do not care: 4 MiB, clusters of 64 KiB.
@@ -36,6 +40,8 @@ type Domain struct {
 	t     *T
 	disks []*disk
 	guest *guest
+	agent *Agent   // nil: none
+	deaf  string   // the socket of a channel that the guest does not open
 	nodes []string // the domain's own nodes, before any backup
 	gone  bool     // powered off or destroyed
 	stops int      // times the driver told that it stopped, before Crash
@@ -80,6 +86,13 @@ func (t *T) DefineDomain(s DomainSpec) *Domain {
 		d.disks = append(d.disks, t.makeDisk(s.Name, i, ds))
 	}
 	d.guest = newGuest(t, d)
+	if d.agent = s.Agent; d.agent != nil {
+		d.agent.d = d
+	}
+	if s.Deaf {
+		d.deaf = t.Path(s.Name + "-channel")
+		t.Keeps(d.deaf)
+	}
 	dom, err := t.Conn().DomainDefineXML(d.xml())
 	t.Expect(err).NotTo(haveOccurred(), "define the domain")
 	d.Domain = dom
@@ -132,6 +145,12 @@ func (d *Domain) xml() string {
 	b.WriteString("<memory unit='KiB'>32768</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>")
 	for _, k := range d.disks {
 		b.WriteString(k.xml())
+	}
+	if d.agent != nil {
+		b.WriteString(d.agent.xml())
+	}
+	if d.deaf != "" {
+		fmt.Fprintf(&b, "<channel type='unix'><source path='%s'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>", d.deaf)
 	}
 	b.WriteString("</devices></domain>")
 	return b.String()

@@ -60,6 +60,10 @@ func (d *Domain) Write(target string, off, length int64) {
 // TryWrite is Write for a spec in which the guest's writes may fail.
 func (d *Domain) TryWrite(target string, off, length int64) error {
 	t, device := d.t, d.disk(target).device
+	if d.agent != nil {
+		d.agent.enter()
+		defer d.agent.leave()
+	}
 	t.mu.Lock()
 	w := d.model(target).Issue(off, length)
 	t.mu.Unlock()

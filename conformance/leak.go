@@ -138,6 +138,9 @@ func (t *T) ExpectFiles(present bool, paths ...string) {
 // shutdown ends the run's domains through the driver, so that their images are
 // closed in order, and looks at what the driver says.
 func (t *T) shutdown() {
+	for _, a := range t.agents {
+		a.Die()
+	}
 	for _, n := range t.servers {
 		n.Die()
 	}

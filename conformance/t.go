@@ -49,6 +49,7 @@ type T struct {
 	anyClient bool
 	domains   []*Domain
 	servers   []*NBDTarget // of the harness
+	agents    []*Agent     // of guests
 	limited   []string     // directories with a capacity of their own
 	keep      []string     // files that may be there at the end
 }

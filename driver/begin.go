@@ -112,7 +112,7 @@ func (g *beginning) check(suffix string) error {
 	if g.r = d.run; d.run == nil {
 		return virt.Errorf(virt.ERR_OPERATION_UNSUPPORTED, virt.FROM_QEMU, "cannot perform disk backup for inactive domain")
 	}
-	if flagged(g.flags, virt.DOMAIN_BACKUP_BEGIN_QUIESCE) {
+	if flagged(g.flags, virt.DOMAIN_BACKUP_BEGIN_QUIESCE) && d.live.Agent == "" {
 		return errNoAgent()
 	}
 	if err := g.b.def.Align(d.live, suffix); err != nil {
@@ -130,11 +130,6 @@ func (g *beginning) check(suffix string) error {
 		return d.alignCheckpoint(g.chk)
 	}
 	return nil
-}
-
-// errNoAgent is E055: no domain of this driver has a guest agent.
-func errNoAgent() error {
-	return virt.Errorf(virt.ERR_ARGUMENT_UNSUPPORTED, virt.FROM_QEMU, "QEMU guest agent is not configured")
 }
 
 // look asks QEMU for its nodes and plans by them, under one sync job: no checkpoint

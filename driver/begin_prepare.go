@@ -234,9 +234,7 @@ func (g *beginning) execute() error {
 	if err := g.prepareMetadata(); err != nil {
 		return err
 	}
-	_, err := d.exec(g.r, qmp.Transaction{Actions: g.actions()})
-	g.executed = err == nil || !refused(err)
-	if err != nil {
+	if err := g.transact(); err != nil {
 		return err
 	}
 	if err := g.exportAll(); err != nil {
@@ -258,6 +256,26 @@ func (g *beginning) execute() error {
 	}
 	g.begun()
 	return nil
+}
+
+// transact is the instant of the backup; with QUIESCE the guest's file systems are
+// frozen around it. A thaw that fails fails the call (BEG-11): who asked must know that
+// the guest may stand still.
+func (g *beginning) transact() error {
+	d, quiesce := g.d, flagged(g.flags, virt.DOMAIN_BACKUP_BEGIN_QUIESCE)
+	if quiesce {
+		if err := d.quiesce(g.r, beginAPI); err != nil {
+			return err
+		}
+	}
+	_, err := d.exec(g.r, qmp.Transaction{Actions: g.actions()})
+	g.executed = err == nil || !refused(err)
+	if quiesce {
+		if e := d.thaw(g.r); err == nil {
+			err = e
+		}
+	}
+	return err
 }
 
 // errAborted is a Begin that AbortJob ended during its preparation (§8.27).

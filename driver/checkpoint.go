@@ -61,7 +61,8 @@ func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint, flags vir
 	if r == nil {
 		return errChkInactive()
 	}
-	if flags&virt.DOMAIN_CHECKPOINT_CREATE_QUIESCE != 0 {
+	quiesce := flags&virt.DOMAIN_CHECKPOINT_CREATE_QUIESCE != 0
+	if quiesce && d.live.Agent == "" {
 		return errNoAgent()
 	}
 	if err := d.alignCheckpoint(c); err != nil {
@@ -74,11 +75,15 @@ func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint, flags vir
 		return err
 	}
 	bitmaps := checkpointBitmaps(d, r, c)
-	if _, err := d.exec(r, qmp.Transaction{Actions: checkpointActions(c, d.live, r.disks)}); err != nil {
+	made, err := d.makeBitmaps(r, c, quiesce)
+	if err != nil && !made {
 		d.dropCheckpoint(c.Name)
 		return err
 	}
-	if err := d.commitCheckpoint(c.Name); err != nil {
+	if err == nil {
+		err = d.commitCheckpoint(c.Name)
+	}
+	if err != nil {
 		for _, b := range bitmaps {
 			d.attempt(r, qmp.BitmapRemove(b))
 		}
@@ -88,6 +93,24 @@ func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint, flags vir
 	d.tree.Put(c)
 	d.tree.SetCurrent(c.Name)
 	return nil
+}
+
+// makeBitmaps is the instant of a checkpoint; quiesce has the guest's file systems
+// frozen around it. made tells whether the bitmaps are there.
+func (d *domain) makeBitmaps(r *run, c *checkpointdef.Checkpoint, quiesce bool) (made bool, err error) {
+	if quiesce {
+		if err := d.quiesce(r, d.jobs.api); err != nil {
+			return false, err
+		}
+	}
+	_, err = d.exec(r, qmp.Transaction{Actions: checkpointActions(c, d.live, r.disks)})
+	made = err == nil
+	if quiesce {
+		if e := d.thaw(r); err == nil {
+			err = e
+		}
+	}
+	return made, err
 }
 
 // checkpoint finds the domain, locked, and a checkpoint of it; 103 (E225).

@@ -108,6 +108,8 @@ var (
 	_ virt.JobAborter               = (*Driver)(nil)
 	_ virt.JobFlagsAborter          = (*Driver)(nil)
 	_ virt.BlockJobAborter          = (*Driver)(nil)
+	_ virt.FSFreezer                = (*Driver)(nil)
+	_ virt.FSThawer                 = (*Driver)(nil)
 	_ virt.CheckpointCreator        = (*Driver)(nil)
 	_ virt.CheckpointDeleter        = (*Driver)(nil)
 	_ virt.CheckpointXMLDescriber   = (*Driver)(nil)

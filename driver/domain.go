@@ -38,6 +38,10 @@ type domain struct {
 	// reserved and making are the names of checkpoints that BackupBegin and
 	// CheckpointCreateXML are about to make; "" for none.
 	reserved, making string
+	// syncs counts conversations with the guest's agent, and thawing is the run whose
+	// guest a task thaws.
+	syncs   int64
+	thawing *run
 	// stored is what the state file says or is about to say; stored.Backup is
 	// the same object as backup.Backup.
 	stored state.Domain

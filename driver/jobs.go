@@ -30,6 +30,9 @@ type jobs struct {
 	asyncAPI string
 	// asyncAbort says that AbortJob was called while Begin still prepared.
 	asyncAbort bool
+	// agentAPI is the call that speaks to the guest's agent; "" if none does. It
+	// excludes no other job.
+	agentAPI string
 }
 
 // begin takes a sync job; it waits for another one at most JobWait, then 68

@@ -153,7 +153,7 @@ func (d *domain) stop(r *run) {
 	id := d.id()
 	redefined := d.live != d.def
 	d.stopped = r.reason()
-	d.run, d.live, d.ended = nil, nil, nil
+	d.run, d.live, d.ended, d.stored.Frozen = nil, nil, nil, false
 	if d.backup != nil {
 		d.dropSocket(d.backup)
 	}

@@ -286,8 +286,12 @@ func (d *domain) stopServing(r *run, b *backup) error {
 			d.drv.p.Note("socket-not-removed", address, err)
 		}
 	}
-	if err := d.awaitNoClients(network, address); err != nil {
+	if err := d.awaitNoClients(r, network, address); err != nil {
 		return err
+	}
+	if d.usable(r) != nil { // it died meanwhile
+		d.dropSocket(b)
+		return nil
 	}
 	d.attempt(r, qmp.NBDServerStop{})
 	b.serving = false
@@ -314,10 +318,10 @@ func (d *domain) dropSocket(b *backup) {
 	b.serving = false
 }
 
-// awaitNoClients waits until nobody is connected to the server.
-func (d *domain) awaitNoClients(network, address string) error {
+// awaitNoClients waits until nobody is connected to the server, or its machine is gone.
+func (d *domain) awaitNoClients(r *run, network, address string) error {
 	deadline := d.drv.p.Now().Add(handshakeWait)
-	for {
+	for d.usable(r) == nil {
 		n, err := d.drv.h.Connections(network, address)
 		if err != nil {
 			d.drv.p.Note("connections-not-counted", address, err)
@@ -334,4 +338,5 @@ func (d *domain) awaitNoClients(network, address string) error {
 		d.drv.p.Sleep(handshakePoll)
 		d.mu.Lock()
 	}
+	return nil
 }

@@ -34,6 +34,9 @@ func (d *domain) recover() error {
 	if b != nil {
 		d.recoverBackup(r, b)
 	}
+	if d.stored.Frozen {
+		d.thawLater(r)
+	}
 	d.kick()
 	return nil
 }
@@ -107,7 +110,7 @@ func (d *domain) attach(b *backup) (*run, error) {
 // recoverInactive deals with a machine that died while no driver watched.
 func (d *domain) recoverInactive(b *backup) {
 	redefined := d.live != d.def
-	d.live = nil
+	d.live, d.stored.Frozen = nil, false
 	d.recoverSnapshot(nil)
 	if b != nil {
 		switch {

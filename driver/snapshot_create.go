@@ -71,7 +71,7 @@ func (s *snapshotting) check() error {
 		return errUnsupported("snapshots of an inactive domain are not supported")
 	case s.def.State != snapshotdef.DiskSnapshot:
 		return errUnsupported("snapshots of memory, and within images, are not supported: use VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY")
-	case s.has(virt.DOMAIN_SNAPSHOT_CREATE_QUIESCE):
+	case s.has(virt.DOMAIN_SNAPSHOT_CREATE_QUIESCE) && d.live.Agent == "":
 		return errNoAgent()
 	}
 	if d.stored.Snapshot != nil { // the definitions of the last one were not stored

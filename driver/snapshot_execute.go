@@ -76,13 +76,31 @@ func (s *snapshotting) execute() error {
 	if err := d.save(); err != nil {
 		return err
 	}
-	_, err = d.exec(s.r, qmp.Transaction{Actions: s.actions(nodes)})
-	s.executed = err == nil || !refused(err)
-	if err != nil {
+	if err := s.transact(nodes); err != nil {
 		return err
 	}
 	s.switchOver()
 	return nil
+}
+
+// transact is the instant of the snapshot; with QUIESCE the guest's file systems are
+// frozen around it. There is no way back from the transaction, so a thaw that fails
+// does not fail the call: it is tried again until it succeeds.
+func (s *snapshotting) transact(nodes []qmp.NamedNode) error {
+	d, quiesce := s.d, s.has(virt.DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+	if quiesce {
+		if err := d.quiesce(s.r, d.jobs.asyncAPI); err != nil {
+			return err
+		}
+	}
+	_, err := d.exec(s.r, qmp.Transaction{Actions: s.actions(nodes)})
+	s.executed = err == nil || !refused(err)
+	if quiesce {
+		if e := d.thaw(s.r); e != nil {
+			d.drv.p.Note("snapshot-thaw", d.name, e)
+		}
+	}
+	return err
 }
 
 // prepareMetadata settles the parents and writes the metadata of the snapshot and of

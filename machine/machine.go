@@ -27,6 +27,8 @@ type Spec struct {
 	Nodes []qmp.Value
 	// Devices are attached in order.
 	Devices []Device
+	// Channels are ports of virtio serial devices.
+	Channels []Channel
 	// Paused starts the machine with its vCPUs stopped (-S); the driver sends cont.
 	Paused bool
 }
@@ -38,6 +40,16 @@ type Device struct {
 	Drive    string // node name of the disk's top node; "" for an empty drive
 	ReadOnly bool
 	Serial   string
+}
+
+// Channel is a port of a virtio serial device, over a unix socket of the host.
+type Channel struct {
+	ID   string // QEMU's device id, for example "channel0"
+	Name string // which the guest knows it by: "org.qemu.guest_agent.0"
+	Path string // of the socket
+	// Listens says that QEMU makes the socket, and serves one client at a time; else
+	// it connects to who listens there.
+	Listens bool
 }
 
 // Hypervisor starts machines and finds running ones again after the driver was

@@ -144,7 +144,23 @@ func (m *Machine) arguments(spec machine.Spec) ([]string, error) {
 		}
 		args = append(args, "-device", device)
 	}
+	for i, c := range spec.Channels {
+		args = append(args, channelArguments(i, c)...)
+	}
 	return append(args, m.h.opts.ExtraArgs...), nil
+}
+
+// channelArguments renders a channel, which has a serial device of its own.
+func channelArguments(i int, c machine.Channel) []string {
+	mode := ""
+	if c.Listens {
+		mode = ",server=on,wait=off"
+	}
+	return []string{
+		"-device", fmt.Sprintf("virtio-serial-pci,id=virtio-serial%d", i),
+		"-chardev", fmt.Sprintf("socket,id=char%s,path=%s%s", c.ID, strings.ReplaceAll(c.Path, ",", ",,"), mode),
+		"-device", fmt.Sprintf("virtserialport,bus=virtio-serial%d.0,nr=1,chardev=char%s,id=%s,name=%s", i, c.ID, c.ID, c.Name),
+	}
 }
 
 // deviceArgument renders a device as the JSON that -device takes.

@@ -134,6 +134,11 @@ func (m *Machine) build(spec machine.Spec) error {
 			return fmt.Errorf("qemu-system-x86_64: -blockdev %v: %s", spec.Nodes[i], err.Desc)
 		}
 	}
+	for i := range spec.Channels {
+		if err := m.openChannel(&spec.Channels[i]); err != nil {
+			return err
+		}
+	}
 	for i := range spec.Devices {
 		model, _ := modelOf(spec.Devices[i].Driver)
 		if err := m.addDevice(specOfDevice(&spec.Devices[i]), model); err != nil {

@@ -46,6 +46,7 @@ func All() []conformance.Spec {
 		recoverySpecs(),
 		recoveryCallSpecs(),
 		recoveryCancelSpecs(),
+		quiesceSpecs(),
 		scaleSpecs(),
 		defectSpecs(),
 		fieldSpecs(),

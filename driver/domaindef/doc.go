@@ -30,6 +30,10 @@ type Domain struct {
 	VCPUs     int
 	Machine   string // QEMU's machine type
 	Disks     []Disk // in the order of the document
+	// Agent is the path of the unix socket of the channel to the guest's agent, "" if
+	// there is none; QEMU listens there unless AgentConnects.
+	Agent         string
+	AgentConnects bool
 
 	root *xmldoc.Node
 }

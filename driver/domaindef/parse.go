@@ -149,6 +149,11 @@ func (d *Domain) disks(root *xmldoc.Node) error {
 		return nil
 	}
 	for n := devices.Child; n != nil; n = n.Next {
+		if n.Name == "channel" {
+			if err := d.channel(n); err != nil {
+				return err
+			}
+		}
 		if n.Name != "disk" {
 			continue
 		}
@@ -164,6 +169,27 @@ func (d *Domain) disks(root *xmldoc.Node) error {
 			return virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_DOMAIN, "more than %d disks", DisksMax)
 		}
 	}
+	return nil
+}
+
+// agentName is the name of the port of the guest's agent.
+const agentName = "org.qemu.guest_agent.0"
+
+// channel takes the channel of the guest's agent; others are nobody's business here.
+func (d *Domain) channel(n *xmldoc.Node) error {
+	target := n.First("target")
+	if target.AttrOr("type", "") != "virtio" || target.AttrOr("name", "") != agentName {
+		return nil
+	}
+	source := n.First("source")
+	path := source.AttrOr("path", "")
+	if n.AttrOr("type", "") != "unix" || path == "" {
+		return unsupported("the channel '%s' must be of type 'unix' and name the path of its socket", agentName)
+	}
+	if d.Agent != "" {
+		return badXML("the channel '%s' is there twice", agentName)
+	}
+	d.Agent, d.AgentConnects = path, source.AttrOr("mode", "bind") == "connect"
 	return nil
 }
 

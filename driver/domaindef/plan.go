@@ -67,6 +67,9 @@ func (d *Domain) Plan() (Plan, error) {
 	p := Plan{Spec: machine.Spec{
 		Name: d.Name, UUID: d.UUID, MemoryKiB: d.MemoryKiB, VCPUs: d.VCPUs, Machine: d.Machine, Paused: true,
 	}}
+	if d.Agent != "" {
+		p.Spec.Channels = []machine.Channel{{ID: "channel0", Name: agentName, Path: d.Agent, Listens: !d.AgentConnects}}
+	}
 	p.Disks, p.NextNode = d.Number()
 	for i := range d.Disks {
 		disk := &d.Disks[i]

@@ -28,6 +28,9 @@ func Append(dst []byte, s *Domain) []byte {
 	if b := s.Backup; b != nil {
 		dst = appendBackup(dst, b)
 	}
+	if s.Frozen {
+		dst = append(dst, "\nfrozen"...)
+	}
 	if s.Current != "" {
 		dst = quoted(append(dst, "\ncurrent"...), s.Current)
 	}
@@ -96,6 +99,7 @@ func Parse(text string) (*Domain, error) {
 	if r.next("\nbackup") {
 		s.Backup = r.backup()
 	}
+	s.Frozen = r.next("\nfrozen")
 	if r.next("\ncurrent") {
 		s.Current = r.text()
 	}

@@ -44,7 +44,9 @@ type Domain struct {
 	NextNode  int  // first free number of block nodes
 	NextJob   int  // first free job id
 	Transient bool // was undefined while it ran
-	Backup    *Backup
+	// Frozen says that a call has the guest's file systems frozen, or may have.
+	Frozen bool
+	Backup *Backup
 	// Current is the name of the current snapshot, "" if there is none.
 	Current  string
 	Snapshot *Snapshot // being made, or made and not yet in all definitions

@@ -13,7 +13,7 @@ func TestParse_GivesBackWhatWasStored(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := &Domain{
 			RunID: rapid.IntRange(0, 9).Draw(r, "run"), NextNode: rapid.IntRange(0, 99).Draw(r, "node"),
-			NextJob: rapid.IntRange(0, 9).Draw(r, "job"), Transient: rapid.Bool().Draw(r, "transient"),
+			NextJob: rapid.IntRange(0, 9).Draw(r, "job"), Transient: rapid.Bool().Draw(r, "transient"), Frozen: rapid.Bool().Draw(r, "frozen"),
 		}
 		if rapid.Bool().Draw(r, "backup") {
 			s.Backup = &Backup{
