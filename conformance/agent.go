@@ -32,6 +32,7 @@ type Agent struct {
 	frozen    bool
 	inFlight  int // writes of the guest
 	busy      int // commands that are held
+	life      int // counts deaths
 	freezes   int
 	thaws     int
 	instants  []*oracle.Instant // from each freeze to its thaw
@@ -71,7 +72,10 @@ func (a *Agent) Revive() {
 }
 
 // Die kills the agent; what is frozen stays so.
-func (a *Agent) Die() { a.process.Kill() }
+func (a *Agent) Die() {
+	a.Set(func() { a.life++ }) // what waits for the harness is not of the process
+	a.process.Kill()
+}
 
 // xml is the channel in the domain's definition.
 func (a *Agent) xml() string {
@@ -122,6 +126,7 @@ func (a *Agent) serve(c host.Stream) {
 func (a *Agent) answer(v qmp.Value) []byte {
 	name := v.Get("execute").S()
 	a.t.mu.Lock()
+	life := a.life
 	silent, held, dies := a.Silent == name, a.Held == name, a.Dies == name
 	refuses := a.Refuses == name && a.refused != 0
 	if refuses && a.refused > 0 {
@@ -136,8 +141,11 @@ func (a *Agent) answer(v qmp.Value) []byte {
 		return []byte(`{"error": {"class": "GenericError", "desc": "` + RefusalText + `"}}` + "\n")
 	case held:
 		a.Set(func() { a.busy++ })
-		a.t.Await("the agent to be let go", func() bool { return !a.holds(name) })
+		a.t.Await("the agent to be let go", func() bool { return a.died(life) || !a.holds(name) })
 		a.Set(func() { a.busy-- })
+		if a.died(life) {
+			return nil
+		}
 	}
 	answer := a.carryOut(name, v.Get("arguments"))
 	if dies {
@@ -154,6 +162,12 @@ func (a *Agent) RefuseTimes(command string, n int) {
 	a.t.mu.Lock()
 	a.Refuses, a.refused = command, n
 	a.t.mu.Unlock()
+}
+
+func (a *Agent) died(life int) bool {
+	a.t.mu.Lock()
+	defer a.t.mu.Unlock()
+	return a.life != life
 }
 
 func (a *Agent) holds(command string) bool {

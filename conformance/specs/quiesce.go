@@ -82,7 +82,8 @@ func theInstantIsQuiet(t *conformance.T) {
 		}
 	}
 	t.Go("guest", writing)
-	b := d.Begin(conformance.BackupSpec{Checkpoint: "c1", Flags: quiesceBegin})
+	var b *conformance.Backup
+	frozenAtTheInstant(t, a, func() { b = d.Begin(conformance.BackupSpec{Checkpoint: "c1", Flags: quiesceBegin}) })
 	b.QuietAt(a)
 	t.Expect(a.Freezes()).To(Equal(1))
 	t.Expect(a.Frozen()).To(BeFalse(), "Begin returned, and the guest is frozen")
@@ -91,13 +92,18 @@ func theInstantIsQuiet(t *conformance.T) {
 	b.EndsWith(1)
 	b.ExpectImages()
 	t.Go("guest", writing)
-	_, err := d.CreateCheckpointXML(conformance.BackupSpec{Checkpoint: "c2"}.CheckpointXML(), quiesceCheckpoint)
-	t.Expect(err).NotTo(HaveOccurred())
+	frozenAtTheInstant(t, a, func() {
+		_, err := d.CreateCheckpointXML(conformance.BackupSpec{Checkpoint: "c2"}.CheckpointXML(), quiesceCheckpoint)
+		t.Expect(err).NotTo(HaveOccurred())
+	})
 	d.CheckpointQuietAt("c2", a)
 	t.Expect(a.Freezes()).To(Equal(2))
 	t.Join()
 	t.Go("guest", writing)
-	s := d.Snapshot(conformance.SnapshotSpec{Name: "s1", Checkpoint: "c3", Flags: virt.DOMAIN_SNAPSHOT_CREATE_QUIESCE})
+	var s *conformance.Snapshot
+	frozenAtTheInstant(t, a, func() {
+		s = d.Snapshot(conformance.SnapshotSpec{Name: "s1", Checkpoint: "c3", Flags: virt.DOMAIN_SNAPSHOT_CREATE_QUIESCE})
+	})
 	s.QuietAt(a)
 	t.Expect(a.Freezes()).To(Equal(3))
 	t.Expect(a.Frozen()).To(BeFalse())
@@ -105,6 +111,17 @@ func theInstantIsQuiet(t *conformance.T) {
 	d.PowerOff()
 	d.ExpectBitmaps()
 	s.ExpectBase()
+}
+
+// frozenAtTheInstant runs a call and looks at the guest when its transaction is on the
+// way to QEMU.
+func frozenAtTheInstant(t *conformance.T, a *conformance.Agent, call func()) {
+	gate := t.GateCommand("transaction")
+	t.Go("caller", call)
+	gate.AwaitArrived()
+	t.Expect(a.Frozen()).To(BeTrue(), "the transaction was sent, and the guest is not frozen")
+	gate.Open()
+	t.Join()
 }
 
 // quietFailure is one way in which a quiesced call fails.
@@ -179,10 +196,29 @@ func thawsWhateverHappens(t *conformance.T) {
 }
 
 func driverKilledWhileFrozen(t *conformance.T) {
-	d, a := agentDomain(t, "")
+	kills := []func(a *conformance.Agent, begin func()){
+		func(_ *conformance.Agent, begin func()) { diesWithin(t, 200, begin) },
+		func(a *conformance.Agent, begin func()) { // after the instant, before the thaw
+			a.Set(func() { a.Held = agentThaw })
+			t.Go("caller", begin)
+			t.Poll("the agent to be asked to thaw", time.Millisecond, a.Busy)
+			t.KillDriver()
+			t.Join()
+			a.Die() // or it would go on to thaw
+			a.Set(func() { a.Held = "" })
+			a.Revive()
+			t.Expect(a.Frozen()).To(BeTrue())
+			t.RestartDriver()
+		},
+	}
+	t.Each(len(kills), func(i int) { killedWhileFrozen(t, caseName(i), kills[i]) })
+}
+
+func killedWhileFrozen(t *conformance.T, name string, kill func(a *conformance.Agent, begin func())) {
+	d, a := agentDomain(t, name)
 	spec := conformance.BackupSpec{Checkpoint: "c1", Flags: quiesceBegin}
 	returned := false
-	diesWithin(t, 300, func() {
+	kill(a, func() {
 		_, err := d.TryBegin(spec)
 		returned = err == nil
 	})
