@@ -48,7 +48,7 @@ func beginSpecs() []conformance.Spec {
 		{
 			ID:           "begin.ids-are-not-reused",
 			Title:        "Begin returns a non-negative id that no other job has while it exists; of two callers one wins",
-			Requirements: []string{"BEG-06", "E122", "END-05", "E047"},
+			Requirements: []string{"BEG-06", "BEG-20", "E122", "END-05", "E047"},
 			Body:         idsAreNotReused,
 		},
 		{
@@ -184,6 +184,16 @@ func idsAreNotReused(t *conformance.T) {
 	t.ExpectError(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id")
 	next := d.Begin(conformance.BackupSpec{Disks: []conformance.BackupDisk{{Target: "vda", Path: t.Path("fourth")}}})
 	t.Expect(next.ID).To(BeNumerically(">", winner.ID))
+	// An id names its own job, whatever else runs: nothing takes it for the only one.
+	_, err = d.BackupGetXMLDesc(winner.ID, 0)
+	t.ExpectError(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id")
+	_, err = d.BackupEnd(winner.ID, virt.DOMAIN_BACKUP_END_ABORT)
+	t.ExpectError(err, virt.ERR_NO_DOMAIN_BACKUP, "no domain backup job with id")
+	_, err = d.BackupGetXMLDesc(next.ID, 0)
+	t.Expect(err).NotTo(HaveOccurred())
+	ids := d.JobIDs()
+	t.Expect(ids).To(HaveLen(1))
+	t.Expect(ids[0].ID).To(Equal(next.ID))
 	next.AwaitSuccess()
 	next.EndsWith(1)
 }

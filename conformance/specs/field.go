@@ -51,7 +51,7 @@ func fieldSpecs() []conformance.Spec {
 		{
 			ID:           "field.domains-with-checkpoints",
 			Title:        "domains can be listed by whether they have a checkpoint",
-			Requirements: []string{"CHK-03", "CHK-04"},
+			Requirements: []string{"CHK-03", "CHK-04", "LST-01"},
 			Body:         domainsWithCheckpoints,
 		},
 	}

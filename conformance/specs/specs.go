@@ -47,6 +47,7 @@ func All() []conformance.Spec {
 		recoveryCallSpecs(),
 		recoveryCancelSpecs(),
 		quiesceSpecs(),
+		undefineSpecs(),
 		scaleSpecs(),
 		defectSpecs(),
 		fieldSpecs(),
