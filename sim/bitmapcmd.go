@@ -116,6 +116,11 @@ func (m *Machine) bitmapRemove(a *action, data qmp.Value) *qmp.ReplyError {
 		return err
 	}
 	if b.persistent {
+		if img := n.image(); img != nil && n.readOnly && img.findStored(b.name) >= 0 {
+			// A job's successor took the place of the one that became read-only with
+			// its node. The real binary writes to the image, and fails an assertion (§11).
+			return m.die("Bitmap '" + b.name + "' is readonly and cannot be modified")
+		}
 		if err := n.forgetStored(b.name); err != nil {
 			return ioError("Failed to remove persistent bitmap", err)
 		}

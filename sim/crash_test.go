@@ -75,6 +75,28 @@ func TestCrash_IsAnErrorOrADeathAsTheSwitchSays(t *testing.T) {
 	}
 }
 
+func TestCrash_OfABitmapThatAJobGaveBackToAReadOnlyNode(t *testing.T) {
+	const remove, refused = `block-dirty-bitmap-remove {"node": "d", "name": "x"}`, "Bitmap 'x' is readonly and cannot be modified"
+	for _, crash := range []Crash{CrashAnswers, CrashDies} {
+		onMachine(t, Options{Crash: crash}, func(b *bench) {
+			b.target("t", 16<<20)
+			b.target("o", 16<<20)
+			b.line(`block-dirty-bitmap-add {"node": "d", "name": "x", "persistent": true}`)
+			b.line(`blockdev-backup {"job-id": "j", "device": "d", "target": "t", "sync": "incremental", "bitmap": "x", "auto-finalize": false}`)
+			b.w.Spec().Sleep(rateSlice)
+			b.line(`blockdev-snapshot {"node": "d", "overlay": "o"}`)
+			b.line(`job-finalize {"id": "j"}`)
+			b.line(remove)
+			if got := b.reply.Get("error").Get("desc").S(); crash == CrashAnswers && got != refused {
+				t.Errorf("answered %q, want %q", got, refused)
+			}
+			if crash == CrashDies && b.p.Alive() {
+				t.Errorf("the machine is alive and answered %v", b.reply)
+			}
+		})
+	}
+}
+
 func TestVersion_IsOfTheMachine(t *testing.T) {
 	v := Version72()
 	v.Major, v.Minor, v.HasSinglestep, v.LosesFailedEnable = 9, 0, false, false

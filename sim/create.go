@@ -134,7 +134,7 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 // createFileNode finds or opens the storage of a new image.
 func (m *Machine) createFileNode(ref qmp.Value) (*node, *qmp.ReplyError) {
 	if ref.Kind() == qmp.KindDict {
-		return m.open(ref, false)
+		return m.open(ref, access{}, false)
 	}
 	return m.lookup(ref.S())
 }

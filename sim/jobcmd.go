@@ -115,6 +115,9 @@ func (j *job) userResume() *qmp.ReplyError {
 	j.userPaused = false
 	j.ioStatus = "ok"
 	j.resume()
+	if b, ok := j.work.(*backup); ok && b.over && j.working() && j.pauseCount == 0 {
+		j.end("") // the worker has nothing to wait for: it ends before the reply
+	}
 	return nil
 }
 

@@ -49,15 +49,17 @@ type node struct {
 	unmap      bool // opened with discard=unmap: discards reach the driver
 	// owned is set for nodes that the monitor added; others vanish with their
 	// last parent.
-	owned    bool
-	heirOf   *node // opened inline by that parent: follows it when it is reopened
-	ownMode  bool  // its access mode was given when it was itself reopened
-	children []*edge
-	parents  []*edge
-	bitmaps  bitmapList
-	options  qmp.Value // as given to blockdev-add
-	one      [1]segment
-	closed   bool
+	owned  bool
+	heirOf *node // opened inline by that parent: follows it when it is reopened
+	// said is the read-only option as it was given, mode as it is in force: a child
+	// without one of its own has its parent's (bs->explicit_options, bs->options).
+	said, mode access
+	children   []*edge
+	parents    []*edge
+	bitmaps    bitmapList
+	options    qmp.Value // as given to blockdev-add
+	one        [1]segment
+	closed     bool
 	// implicit is set for filters of jobs that nobody gave a name: query-block
 	// looks through them.
 	implicit bool

@@ -55,7 +55,7 @@ func (m *Machine) blockdevAdd(options qmp.Value) *qmp.ReplyError {
 	if !name.Present() {
 		return qmp.Generic("'node-name' must be specified for the root node")
 	}
-	n, err := m.open(options, true)
+	n, err := m.open(options, access{}, true)
 	if err != nil {
 		return err
 	}
@@ -63,10 +63,13 @@ func (m *Machine) blockdevAdd(options qmp.Value) *qmp.ReplyError {
 	return nil
 }
 
-// open opens a node with its inline children; on an error nothing is left.
-func (m *Machine) open(options qmp.Value, root bool) (*node, *qmp.ReplyError) {
+// open opens a node with its inline children, read-only as its parent says if it does
+// not say it itself; on an error nothing is left.
+func (m *Machine) open(options qmp.Value, inherited access, root bool) (*node, *qmp.ReplyError) {
 	n := &node{m: m, kind: options.Get("driver").S(), options: options, owned: true}
-	n.readOnly = options.Get("read-only").IsTrue()
+	n.said = accessOf(options)
+	n.mode = n.said.or(inherited)
+	n.readOnly = n.mode.readOnly
 	n.unmap = options.Get("discard").S() == "unmap"
 	n.findZeroes = options.Get("detect-zeroes").TextOr("off")
 	if name, ok := options.Get("node-name").Text(); ok {
@@ -101,7 +104,7 @@ func (m *Machine) badName(n *node, err *qmp.ReplyError) *qmp.ReplyError {
 		m.noise(c)
 	}
 	if ref.Kind() == qmp.KindDict {
-		c, failed := m.open(ref, false)
+		c, failed := m.open(ref, n.mode, false)
 		if failed != nil {
 			return failed
 		}
@@ -199,9 +202,13 @@ func (m *Machine) openNull(n *node) *qmp.ReplyError {
 // child is open and before the driver.
 func (n *node) checkZeroes() *qmp.ReplyError {
 	if n.options.Get("detect-zeroes").S() == "unmap" && !n.unmap {
-		return qmp.Generic("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap")
+		return errUnmapZeroes()
 	}
 	return nil
+}
+
+func errUnmapZeroes() *qmp.ReplyError {
+	return qmp.Generic("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap")
 }
 
 // openChild attaches the child that an option names or describes.
@@ -223,18 +230,15 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 		}
 		return c, nil
 	}
-	if n.readOnly && !ref.Get("read-only").Present() {
-		ref = qmp.Dict(append(slices.Clone(ref.Members()), qmp.M("read-only", qmp.Bool(true)))...)
-	}
 	if cache := n.options.Get("cache"); cache.Present() && !ref.Get("cache").Present() {
 		ref = ref.With("cache", cache)
 	}
-	c, err := m.open(ref, false)
+	c, err := m.open(ref, n.handsDown(role), false)
 	if err != nil {
 		return nil, err
 	}
+	c.heirOf = n
 	if role == "file" {
-		c.heirOf = n
 		err = n.checkZeroes()
 	}
 	e := n.attach(role, c)
@@ -293,12 +297,15 @@ func (m *Machine) openBacking(n *node, img *image) *qmp.ReplyError {
 	case ref.Kind() == qmp.KindString:
 		c, err = m.lookup(ref.S())
 	case ref.Kind() == qmp.KindDict:
-		c, err = m.open(ref, false)
+		c, err = m.open(ref, n.handsDown("backing"), false)
 	default:
-		c, err = m.open(implicitBacking(n, img), false)
+		c, err = m.open(implicitBacking(n, img), n.handsDown("backing"), false)
 	}
 	if err != nil {
 		return qmp.Generic("Could not open backing file: " + err.Desc)
+	}
+	if ref.Kind() != qmp.KindString {
+		c.heirOf = n
 	}
 	n.attach("backing", c)
 	return nil
@@ -310,9 +317,8 @@ func implicitBacking(n *node, img *image) qmp.Value {
 	if format == "" {
 		format = "qcow2"
 	}
-	file := qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("read-only", qmp.Bool(true)),
-		qmp.M("filename", qmp.Str(backingPath(n.filename(), img.backingFile))))
-	return qmp.Dict(qmp.M("driver", qmp.Str(format)), qmp.M("read-only", qmp.Bool(true)), qmp.M("file", file))
+	file := qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(backingPath(n.filename(), img.backingFile))))
+	return qmp.Dict(qmp.M("driver", qmp.Str(format)), qmp.M("file", file))
 }
 
 // hasProtocol is path_has_protocol: a colon before any slash.

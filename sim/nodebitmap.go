@@ -15,7 +15,7 @@ func (n *node) loadBitmaps() error {
 		b := &bitmap{name: s.name, shift: s.shift, size: img.size, persistent: true, readonly: n.readOnly}
 		if s.flags&storedInUse != 0 {
 			// Not closed cleanly: the content cannot be trusted (§3.5).
-			b.inconsistent, b.disabled, b.readonly = true, true, false
+			b.inconsistent, b.disabled = true, true
 		} else {
 			b.disabled = s.flags&storedAuto == 0
 			if err := img.bitmapContent(s, b); err != nil {
@@ -46,17 +46,17 @@ func (n *node) markInUse() error {
 	return img.rewriteFlags()
 }
 
-// hasTwin reports whether a bitmap to be stored is in the image already and not marked as
-// in use there: it took over its name from one that was stored when the node became
+// twin is a bitmap to be stored that is in the image already and not marked as in use
+// there, or nil: it took over its name from one that was stored when the node became
 // read-only under a job.
-func (n *node) hasTwin() bool {
+func (n *node) twin() *bitmap {
 	for _, s := range n.image().stored {
 		b := n.bitmaps.find(s.name)
 		if b != nil && s.flags&storedInUse == 0 && b.persistent && !b.inconsistent && !b.readonly && !b.skipStore {
-			return true
+			return b
 		}
 	}
-	return false
+	return nil
 }
 
 // storeBitmaps writes the persistent bitmaps at close. Those that are stored
@@ -68,7 +68,7 @@ func (n *node) storeBitmaps() error {
 	if img.size == 0 {
 		return nil // QEMU fails to allocate a table of no entries
 	}
-	if n.hasTwin() {
+	if n.twin() != nil {
 		return syscall.EINVAL // QEMU: "already exists in the image"; it stores none
 	}
 	changed := false

@@ -57,6 +57,23 @@ func TestBitmaps_SurviveAQuitAndTurnRoundOnce(t *testing.T) {
 	})
 }
 
+func TestBitmaps_ThatAreInconsistentAreReadOnlyWithTheirNode(t *testing.T) {
+	inWorld(t, disk, nil, func(b *bench) {
+		b.target("r", disk)
+		b.qmp(`{"execute":"block-dirty-bitmap-add","arguments":{"node":"r","name":"x","persistent":true}}`)
+		b.quit()
+		b.boot()
+		b.open("r")
+		b.p.Kill() // in use, and not stored
+		b.boot()
+		b.qmp(`{"execute":"blockdev-add","arguments":{"driver":"qcow2","node-name":"r","read-only":true,
+			"file":{"driver":"file","filename":"/img/r.qcow2"}}}`)
+		expect(t, "before", b.bitmaps("r"), []string{"x 0 persistent inconsistent"})
+		expect(t, "removal", b.try(`{"execute":"block-dirty-bitmap-remove","arguments":{"node":"r","name":"x"}}`),
+			"Bitmap 'x' is readonly and cannot be modified")
+	})
+}
+
 func TestBitmaps_OfAKilledMachineAreLostOrInconsistent(t *testing.T) {
 	inWorld(t, disk, nil, func(b *bench) {
 		b.add("old", `,"persistent":true`)

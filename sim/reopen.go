@@ -1,88 +1,45 @@
 package sim
 
-import (
-	"slices"
-
-	"fleece/qmp"
-)
-
-// makeReadOnly stores what is in memory; persistent bitmaps stay with the node and
-// cannot be changed any more (§0.5, §3.6).
-func (n *node) makeReadOnly() {
-	if n.readOnly {
-		return
-	}
-	if n.image() != nil {
-		_ = n.freezeBitmaps()
-	}
-	n.readOnly = true
-	for _, c := range n.heirs() {
-		c.makeReadOnly()
-	}
-}
-
-// heirs are the children that take over the access mode of their parent: those opened
-// with it and without a mode of their own.
-func (n *node) heirs() (all []*node) {
-	for _, e := range n.children {
-		if e.child.heirOf == n && !e.child.ownMode && !n.options.Get(e.role).Get("read-only").Present() {
-			all = append(all, e.child)
-		}
-	}
-	return all
-}
-
-// makeWritable takes the bitmaps into use again; on disk they are marked so at once
-// (§3.5).
-func (n *node) makeWritable() error {
-	for _, c := range n.heirs() {
-		if err := c.makeWritable(); err != nil {
-			return err
-		}
-	}
-	return n.takeIntoUse()
-}
-
-// takeIntoUse is makeWritable without the children.
-func (n *node) takeIntoUse() error {
-	if d, ok := n.drv.(*fileDriver); ok && n.readOnly {
-		if err := d.reopenWritable(); err != nil {
-			return err
-		}
-	}
-	n.readOnly = false
-	if n.image() == nil {
-		return nil
-	}
-	if n.hasTwin() {
-		return nil // QEMU complains on its standard error, and goes on
-	}
-	for _, b := range n.bitmaps.list {
-		b.readonly = false
-	}
-	return n.markInUse()
-}
+import "fleece/qmp"
 
 // freezeBitmaps stores the bitmaps of a node that is to be read-only. QEMU does so
 // before it knows whether the reopening will succeed, and takes nothing back if it does
 // not: the bitmaps stay read-only, and writes fail (seen with the real binary).
-func (n *node) freezeBitmaps() error {
-	if err := n.drv.close(); err != nil {
-		return err
+func (n *node) freezeBitmaps() *qmp.ReplyError {
+	switch twin := n.twin(); {
+	case n.readOnly && n.hasUnstored():
+		return qmp.Generic("No write access")
+	case twin != nil:
+		return qmp.Generic("Bitmap '" + twin.name + "' already exists in the image")
+	}
+	if !n.readOnly {
+		if err := n.drv.close(); err != nil {
+			return ioError("Could not store bitmaps", err)
+		}
 	}
 	for _, b := range n.bitmaps.list {
-		b.readonly = b.readonly || b.persistent && !b.inconsistent
+		b.readonly = b.readonly || b.persistent
 	}
 	return nil
 }
 
-// thaw takes the bitmaps into use again.
-func (n *node) thaw() *qmp.ReplyError {
-	for _, b := range n.bitmaps.list {
-		b.readonly = false
+// thaw takes the bitmaps into use again, on disk at once (§3.5). If one of them is not
+// what it was when it was stored nothing happens but a complaint on the standard error of
+// QEMU (qcow2_reopen_bitmaps_rw).
+func (n *node) thaw() error {
+	img := n.image()
+	for i := range img.stored {
+		s := &img.stored[i]
+		b, inUse := n.bitmaps.find(s.name), s.flags&storedInUse != 0
+		if b == nil || !inUse && (!b.readonly || b.inconsistent) || inUse && b.readonly && !b.inconsistent {
+			return nil
+		}
 	}
 	if err := n.markInUse(); err != nil {
-		return ioError("Could not reopen", err)
+		return err
+	}
+	for i := range img.stored {
+		n.bitmaps.find(img.stored[i].name).readonly = false
 	}
 	return nil
 }
@@ -97,23 +54,13 @@ func (n *node) hasUnstored() bool {
 	return false
 }
 
-// setReadOnly is what jobs do to a layer that they write to.
-func (m *Machine) setReadOnly(n *node, readOnly bool) *qmp.ReplyError {
-	if readOnly {
-		n.makeReadOnly()
-		return nil
-	}
-	if err := n.makeWritable(); err != nil {
-		return ioError("Could not reopen", err)
-	}
-	return nil
-}
-
 // reopening is one node of a blockdev-reopen: what it will be, and what it was.
 type reopening struct {
-	n        *node
-	options  qmp.Value
-	readOnly bool
+	n          *node
+	options    qmp.Value // new ones
+	keep       bool      // what options leave out stays
+	said, mode access
+	readOnly   bool
 	sections
 	moves []childMove
 }
@@ -133,7 +80,7 @@ func (m *Machine) blockdevReopen(args qmp.Value) *qmp.ReplyError {
 		// The real binary fails an assertion (§11, {90}).
 		return m.die("Invalid parameter 'options'")
 	}
-	var queue []*reopening
+	var queue reopenQueue
 	defer func() {
 		for _, r := range queue {
 			r.sections.end()
@@ -148,44 +95,9 @@ func (m *Machine) blockdevReopen(args qmp.Value) *qmp.ReplyError {
 		if n == nil {
 			return qmp.Generic("Failed to find node with node-name='" + name + "'")
 		}
-		r := &reopening{n: n, options: options, readOnly: options.Get("read-only").IsTrue()}
-		r.sections.begin(n)
-		queue = append(queue, r)
+		queue.add(n, options, access{}, false).sections.begin(n)
 	}
-	return reopenAll(queue)
-}
-
-// reopenAll prepares every node, looks at the permissions of what would be, and
-// commits.
-func reopenAll(queue []*reopening) *qmp.ReplyError {
-	var done []*reopening
-	undo := func() {
-		for _, r := range slices.Backward(done) {
-			r.swap(true)
-			r.goBack()
-		}
-	}
-	for _, r := range queue {
-		if err := r.prepare(); err != nil {
-			r.goBack()
-			undo()
-			return err
-		}
-		r.swap(false)
-		done = append(done, r)
-	}
-	for _, r := range queue {
-		if err := r.conflict(); err != nil {
-			undo()
-			return err
-		}
-	}
-	for _, r := range queue {
-		if err := r.commit(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return queue.run()
 }
 
 // canReopen reports whether the driver has bdrv_reopen_prepare.
@@ -200,27 +112,27 @@ func (n *node) canReopen() bool {
 // prepare checks in the order of bdrv_reopen_prepare.
 func (r *reopening) prepare() *qmp.ReplyError {
 	n := r.n
+	if err := r.zeroes(); err != nil {
+		return err
+	}
 	if !n.canReopen() {
 		return qmp.Generic("Block format '" + n.kind + "' used by node '" + n.name + "' does not support reopening files")
 	}
-	if n.kind == "file" && !r.options.Get("filename").Present() {
-		return qmp.Generic("Option 'filename' cannot be reset to its default value")
+	if err := r.reset(); err != nil {
+		return err
 	}
 	if group, ok := r.options.Get("throttle-group").Text(); ok && n.kind == "throttle" {
 		if o := n.m.object(group); o == nil || o.kind != "throttle-group" {
 			return qmp.Generic("Throttle group '" + group + "' does not exist")
 		}
 	}
-	if r.readOnly && n.readOnly && n.image() != nil && n.hasUnstored() {
-		return qmp.Generic("No write access")
-	}
-	if r.readOnly && !n.readOnly && n.image() != nil {
+	if r.readOnly && n.image() != nil {
 		if err := n.freezeBitmaps(); err != nil {
-			return ioError("Could not store bitmaps", err)
+			return err
 		}
 	}
 	backing := r.options.Get("backing")
-	if img := n.image(); img != nil && !backing.Present() && (n.backing() != nil || img.backingFile != "") {
+	if img := n.image(); img != nil && !r.keep && !backing.Present() && (n.backing() != nil || img.backingFile != "") {
 		return qmp.Generic("backing is missing for '" + n.name + "'")
 	}
 	if err := r.child("backing", backing); err != nil {
@@ -230,6 +142,42 @@ func (r *reopening) prepare() *qmp.ReplyError {
 		return err
 	}
 	return r.unchanged()
+}
+
+// zeroes refuses to find zeroes for discards that are not wanted.
+func (r *reopening) zeroes() *qmp.ReplyError {
+	unmap := r.n.unmap
+	if d := r.options.Get("discard"); d.Present() {
+		unmap = d.S() == "unmap"
+	}
+	if r.options.Get("detect-zeroes").S() == "unmap" && !unmap {
+		return errUnmapZeroes()
+	}
+	return nil
+}
+
+// fixed are the options of a driver that keep their value, in the order of a QDict.
+func (n *node) fixed() []string {
+	switch n.kind {
+	case "file", "host_device":
+		return []string{"locking", "driver", "filename", "aio"}
+	case "null-co", "null-aio":
+		return []string{"read-zeroes", "driver", "size", "latency-ns"}
+	}
+	return []string{"driver"}
+}
+
+// reset refuses to let an option fall back to its default (bdrv_reset_options_allowed).
+func (r *reopening) reset() *qmp.ReplyError {
+	if r.keep {
+		return nil
+	}
+	for _, name := range r.n.fixed() {
+		if r.n.options.Get(name).Present() && !r.options.Get(name).Present() {
+			return qmp.Generic("Option '" + name + "' cannot be reset to its default value")
+		}
+	}
+	return nil
 }
 
 func cannotChange(name string) *qmp.ReplyError {
@@ -252,7 +200,7 @@ func (r *reopening) child(role string, ref qmp.Value) *qmp.ReplyError {
 			return qmp.Generic("Making '" + to.name + "' a " + role + " child of '" + r.n.name + "' would create a cycle")
 		}
 	case qmp.KindDict:
-		return r.inline(role, old, ref)
+		return r.inline(role, old)
 	}
 	if role == "backing" && to != nil && r.n.image() == nil {
 		return qmp.Generic("Driver '" + r.n.kind + "' of node '" + r.n.name + "' does not support backing files")
@@ -264,33 +212,18 @@ func (r *reopening) child(role string, ref qmp.Value) *qmp.ReplyError {
 	return nil
 }
 
-// inline compares the options of a child that was opened with its parent; others
-// cannot be described.
-func (r *reopening) inline(role string, old *node, ref qmp.Value) *qmp.ReplyError {
-	if old == nil || old.owned {
+// inline refuses to describe a child that was not opened with its parent; one that was
+// is in the queue itself.
+func (r *reopening) inline(role string, old *node) *qmp.ReplyError {
+	if old == nil || old.heirOf != r.n {
 		return cannotChange(role + ".driver")
-	}
-	for _, option := range ref.Members() {
-		if v := old.options.Get(option.Name); v.Present() && !v.Equal(option.Value) {
-			return cannotChange(option.Name)
-		}
 	}
 	return nil
 }
 
 // unchanged refuses new values of options that a driver cannot change.
 func (r *reopening) unchanged() *qmp.ReplyError {
-	if r.options.Get("driver").S() != r.n.kind {
-		return cannotChange("driver")
-	}
-	var fixed []string
-	switch r.n.kind {
-	case "file":
-		fixed = []string{"filename"}
-	case "null-co", "null-aio":
-		fixed = []string{"size", "read-zeroes", "latency-ns"}
-	}
-	for _, name := range fixed {
+	for _, name := range r.n.fixed() {
 		if v := r.options.Get(name); v.Present() && !v.Equal(r.n.options.Get(name)) {
 			return cannotChange(name)
 		}
@@ -319,22 +252,8 @@ func (r *reopening) swap(back bool) {
 
 // conflict looks at what the node and its new children would be.
 func (r *reopening) conflict() *qmp.ReplyError {
-	if r.options.Get("read-only").Present() {
-		for _, c := range r.n.heirs() {
-			was := c.readOnly
-			c.readOnly = r.n.readOnly
-			defer func() { c.readOnly = was }()
-		}
-	}
 	if err := r.n.mayBeReadOnly(); err != nil {
 		return err
-	}
-	if r.readOnly != r.n.readOnly && r.options.Get("read-only").Present() {
-		for _, c := range r.n.heirs() {
-			if err := c.mayBeReadOnly(); err != nil {
-				return err
-			}
-		}
 	}
 	return r.n.conflictBelow()
 }
@@ -350,37 +269,37 @@ func (n *node) mayBeReadOnly() *qmp.ReplyError {
 func (r *reopening) commit() *qmp.ReplyError {
 	n := r.n
 	for _, m := range r.moves {
+		if m.old != nil && m.old.heirOf == n {
+			m.old.heirOf = nil
+		}
 		if m.old != nil && !m.old.owned && len(m.old.parents) == 0 {
 			_ = n.m.closeNode(m.old)
 		}
 	}
-	n.ownMode = r.options.Get("read-only").Present()
-	was := r.readOnly                               // swapped
+	n.said, n.mode = r.said, r.mode
 	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
 		n.unmap = d.S() == "unmap"
 	}
-	n.options = n.options.With("detect-zeroes", r.options.Get("detect-zeroes"))
-	n.findZeroes = n.options.Get("detect-zeroes").TextOr("off")
+	if z := r.options.Get("detect-zeroes"); z.Present() || !r.keep {
+		n.options = n.options.With("detect-zeroes", z)
+		n.findZeroes = z.TextOr("off")
+	}
 	if n.kind == "throttle" && r.options.Get("throttle-group").Present() {
 		n.options = n.options.With("throttle-group", r.options.Get("throttle-group"))
 	}
-	if was == n.readOnly {
-		if !was && n.image() != nil && n.bitmaps.frozen() {
-			return n.thaw() // what a failed reopening had left
-		}
+	if n.readOnly {
 		return nil
 	}
-	n.readOnly = was
-	if was {
-		use := n.takeIntoUse // children take over what is said, not a default
-		if r.options.Get("read-only").Present() {
-			use = n.makeWritable
-		}
-		if err := use(); err != nil {
+	if d, ok := n.drv.(*fileDriver); ok && r.readOnly { // swapped: it was
+		if err := d.reopenWritable(); err != nil {
 			return ioError("Could not reopen", err)
 		}
+	}
+	if n.image() == nil {
 		return nil
 	}
-	n.makeReadOnly()
+	if err := n.thaw(); err != nil {
+		return ioError("Could not reopen", err)
+	}
 	return nil
 }

@@ -15,8 +15,11 @@ type section struct {
 	moved     bool
 }
 
-// begin opens them.
+// begin opens them, once.
 func (s *sections) begin(n *node) {
+	if s.n != nil {
+		return
+	}
 	s.n, s.own = n, n.m.drain(n)
 	for _, e := range n.children {
 		s.below = append(s.below, section{drained: n.m.drainTree(e.child), node: e.child})
@@ -27,6 +30,9 @@ func (s *sections) begin(n *node) {
 // drained with its parent as soon as it has it (bdrv_child_cb_attach). Jobs over either
 // show it. Either child may be nil.
 func (s *sections) follow(old, to *node) {
+	if s.n == nil {
+		return // the node is reopened with its parent
+	}
 	at := -1
 	for i := range s.below {
 		if old != nil && s.below[i].node == old {
@@ -74,6 +80,9 @@ func (s *section) moveTo(to *node, m *Machine) {
 
 // end closes them.
 func (s *sections) end() {
+	if s.n == nil {
+		return
+	}
 	for i := range s.below {
 		if s.below[i].node != nil {
 			s.below[i].drained.end()

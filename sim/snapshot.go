@@ -86,7 +86,7 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 		section := m.drainTree(base)
 		defer section.end()
 		if base.canReopen() {
-			base.makeReadOnly()
+			_ = m.setReadOnly(base, true) // what fails is not told
 		}
 	}
 	return nil
@@ -152,7 +152,7 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 			return err
 		}
 	}
-	overlay, err := m.open(overlayOptions(newName.S(), path), true)
+	overlay, err := m.open(overlayOptions(newName.S(), path), access{}, true)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (m *Machine) createOverlay(base *node, path string) *qmp.ReplyError {
 	if err := m.createFile(path, 0); err != nil {
 		return err
 	}
-	file, err := m.open(overlayOptions("", path).Get("file"), true)
+	file, err := m.open(overlayOptions("", path).Get("file"), access{}, true)
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (d *Duel) Shrink(s Session) Session {
 	}
 	best := s
 	shrink(steps, func(shorter []walk.Step) bool {
-		if again := d.Repeat(s.Seed, shorter); again.Difference != nil && again.died() == s.died() {
+		if again := d.Repeat(s.Seed, shorter); again.Difference != nil && again.alike(s) {
 			best = again
 			return true
 		}
@@ -124,5 +124,17 @@ func (d *Duel) Shrink(s Session) Session {
 	return best
 }
 
-// died reports whether a side could not go on: another fault than a wrong answer.
-func (s Session) died() bool { return s.Difference != nil && s.Difference.What == sessionEnds }
+// alike reports whether two sessions differ in the same kind of place: in the answers to
+// one command, in a file, or because a side could not go on.
+func (s Session) alike(o Session) bool { return s.place() == o.place() }
+
+func (s Session) place() string {
+	switch at := s.Difference.Step; {
+	case s.Difference.What == sessionEnds:
+		return sessionEnds
+	case at < 0:
+		return "file"
+	default:
+		return s.Turns[at].Step.Command.Name
+	}
+}

@@ -21,9 +21,32 @@ const standstill = time.Second
 // stepsMax bounds the scheduling decisions of a session.
 const stepsMax = 20_000_000
 
-// simulate runs a session on the simulator.
+// simulate runs a session on the simulator. A step that kills the real binary is not sent
+// to it: the session begins again without that step, so that nothing of it is left, and
+// goes on.
 func simulate(s walk.Setup, schema *qmp.Schema, next source) Run {
-	var run Run
+	var kept []walk.Step
+	drawn := 0
+	for {
+		run, crashed := attempt(s, schema, func(i int, look func() walk.View) (walk.Step, bool) {
+			if i < len(kept) {
+				return kept[i], true
+			}
+			drawn++
+			return next(drawn-1, look)
+		})
+		if !crashed {
+			return run
+		}
+		kept = kept[:0]
+		for _, t := range run.Turns {
+			kept = append(kept, t.Step)
+		}
+	}
+}
+
+// attempt runs a session until it ends or a step kills the real binary.
+func attempt(s walk.Setup, schema *qmp.Schema, next source) (run Run, crashed bool) {
 	result := simrt.Run(simrt.Options{StepLimit: stepsMax}, func(w *simrt.World) {
 		k := memhost.New(w.Kernel(), memhost.Options{})
 		if err := errors.Join(k.MkdirAll(s.Dir), makeFiles(k.View(w.Spec()), s)); err != nil {
@@ -32,7 +55,6 @@ func simulate(s walk.Setup, schema *qmp.Schema, next source) Run {
 		}
 		p := w.NewProcess("qemu")
 		_ = p.Call("qemu-main", func() {
-			crashed := false
 			m, err := sim.New(p, k.View(p), s.Spec, sim.Options{Schema: schema, Crashed: func() { crashed = true }})
 			if err != nil {
 				run.Trouble = err.Error()
@@ -44,11 +66,11 @@ func simulate(s walk.Setup, schema *qmp.Schema, next source) Run {
 				if !ok {
 					break
 				}
-				crashed = false
 				t := c.turn(len(run.Turns), step)
-				if !crashed { // what kills the real binary is not sent to it; here it was refused
-					run.Turns = append(run.Turns, t)
+				if crashed {
+					return
 				}
+				run.Turns = append(run.Turns, t)
 			}
 			run.Files = describe(k.View(p), s)
 		})
@@ -56,7 +78,7 @@ func simulate(s walk.Setup, schema *qmp.Schema, next source) Run {
 	if f := result.Failure; f != nil {
 		run.Trouble = fmt.Sprintf("the simulator: %s: %s", f.Kind, f.Detail)
 	}
-	return run
+	return run, crashed && run.Trouble == ""
 }
 
 // client is the session's connection, and one that only looks.
