@@ -41,7 +41,7 @@ func (c *Checker) walkL1() (err error) {
 			continue
 		}
 		last = e.offset()
-		if err := c.walkL2(e.offset()); err != nil {
+		if err := c.walkL2(e); err != nil {
 			return err
 		}
 	}
@@ -49,8 +49,8 @@ func (c *Checker) walkL1() (err error) {
 }
 
 // walkL2 visits the entries of one table that are not zero.
-func (c *Checker) walkL2(offset int64) error {
-	h := &c.header
+func (c *Checker) walkL2(e l1Entry) error {
+	h, offset := &c.header, e.offset()
 	step := int(h.l2EntryBytes())
 	for done := int64(0); done < h.ClusterSize(); done += int64(len(c.buf)) {
 		c.buf = grow(c.buf, min(h.ClusterSize()-done, chunkBytes))
@@ -60,16 +60,20 @@ func (c *Checker) walkL2(offset int64) error {
 		for i := nextNonZero(c.buf, 0); i < len(c.buf); i = nextNonZero(c.buf, i+step) {
 			i -= i % step // an extended entry whose bitmap alone is not zero
 			if v := binary.BigEndian.Uint64(c.buf[i:]); v != 0 {
-				c.walkEntry(v, offset+done+int64(i))
+				c.walkEntry(v, offset+done+int64(i), (e.index*h.l2Entries()+(done+int64(i))/int64(step))<<h.ClusterBits)
 			}
 		}
 	}
 	return nil
 }
 
-// walkEntry counts what an L2 entry refers to.
-func (c *Checker) walkEntry(v uint64, at int64) {
+// walkEntry counts what the L2 entry of the cluster at a guest offset refers to.
+func (c *Checker) walkEntry(v uint64, at, guest int64) {
 	h := &c.header
+	if h.ExternalData() {
+		c.walkExternal(v, at, guest)
+		return
+	}
 	if v&flagCompressed != 0 {
 		if v&flagCopied != 0 {
 			c.fault(at, 8, "a compressed cluster has the copied flag")
@@ -100,6 +104,22 @@ func (c *Checker) walkEntry(v uint64, at int64) {
 		c.report.Clusters++
 	}
 	c.use(host, h.ClusterSize(), useData.copied(v))
+}
+
+// walkExternal looks at an entry of an image with a data file, of which no cluster has a
+// refcount.
+func (c *Checker) walkExternal(v uint64, at, guest int64) {
+	host := int64(v & offsetMask)
+	switch {
+	case v&flagCompressed != 0:
+		c.fault(at, 8, "a compressed cluster in an image with a data file")
+	case v&l2ReservedMask != 0:
+		c.fault(at, 8, "reserved bits are set in an L2 entry")
+	case host != 0 && host != guest:
+		c.fault(at, 8, "the offset in the data file is not that in the disk")
+	case v&flagZero == 0 && v&flagCopied != 0:
+		c.report.Clusters++
+	}
 }
 
 // walkBitmaps visits directory, tables and their entries. Each table once, in

@@ -39,6 +39,8 @@ func (h *Header) extension(kind uint32, p []byte, at int64) error {
 			return beyond("backing file format name length", at-4, uint64(len(p)), BackingFormatBytesMax)
 		}
 		h.BackingFormat = string(p)
+	case extDataFile:
+		h.DataFile = string(p)
 	case extBitmaps:
 		return h.bitmapsExtension(p, at)
 	}

@@ -43,7 +43,7 @@ const (
 	IncompatibleExtendedL2   = 1 << 4
 	CompatibleLazyRefcounts  = 1 << 0
 	AutoclearBitmaps         = 1 << 0 // the bitmaps extension is consistent
-	AutoclearRawExternal     = 1 << 1
+	AutoclearRawExternal     = 1 << 1 // the data file is a raw image of the disk
 )
 
 const (
@@ -52,10 +52,11 @@ const (
 	headerBytesV3   = 104
 	headerBytesMade = 112 // what we write: up to compression_type and its padding
 
-	incompatibleRead = IncompatibleDirty | IncompatibleCorrupt | IncompatibleExtendedL2
+	incompatibleRead = IncompatibleDirty | IncompatibleCorrupt | IncompatibleExternalData | IncompatibleExtendedL2
 
 	extEnd           = 0
 	extBackingFormat = 0xe2792aca
+	extDataFile      = 0x44415441
 	extBitmaps       = 0x23852875
 	extBitmapsBytes  = 24
 

@@ -12,6 +12,7 @@ type Header struct {
 	ClusterBits   uint  // log2 of the cluster size
 	BackingFile   string
 	BackingFormat string // empty when the image does not name it
+	DataFile      string // of an image with ExternalData, as the image names it
 	RefcountBits  int    // 1, 2, 4 … 64; 16 in version 2
 	Incompatible  uint64
 	Compatible    uint64
@@ -39,6 +40,15 @@ func (h *Header) ClusterSize() int64 { return 1 << h.ClusterBits }
 
 // ExtendedL2 says whether clusters have 32 subclusters each.
 func (h *Header) ExtendedL2() bool { return h.Incompatible&IncompatibleExtendedL2 != 0 }
+
+// ExternalData says whether the content of the disk is in another file, the data file,
+// and this one has the metadata only.
+func (h *Header) ExternalData() bool { return h.Incompatible&IncompatibleExternalData != 0 }
+
+// DataFileRaw says whether the data file alone, read as a raw image, is the disk.
+func (h *Header) DataFileRaw() bool {
+	return h.ExternalData() && h.Autoclear&AutoclearRawExternal != 0
+}
 
 // l2Entries is the number of clusters that one L2 table maps.
 func (h *Header) l2Entries() int64 { return h.ClusterSize() / h.l2EntryBytes() }

@@ -8,6 +8,12 @@ type Image struct {
 	ClusterBits   uint  // log2 of the cluster size, 9 … 21; 0 is 16 (64 KiB)
 	BackingFile   string
 	BackingFormat string // only with BackingFile
+	// DataFile is the name of another file, which has the content of the disk, and DataTo
+	// that file, which is replaced: Data goes where the guest has it. DataFileRaw says that the file alone,
+	// read as a raw image, is the disk; what the runs do not say must be zero in it.
+	DataFile    string
+	DataTo      File
+	DataFileRaw bool
 	// Runs are what the image has of its own: sorted, without overlaps. The rest
 	// of the disk is unallocated.
 	Runs    []Run
@@ -71,10 +77,25 @@ func (img *Image) check() error {
 	if img.BackingFormat != "" && img.BackingFile == "" {
 		return badArgument("BackingFormat", 0, "without BackingFile")
 	}
+	if err := img.checkDataFile(); err != nil {
+		return err
+	}
 	if err := img.checkRuns(); err != nil {
 		return err
 	}
 	return img.checkBitmaps()
+}
+
+func (img *Image) checkDataFile() error {
+	switch {
+	case (img.DataFile == "") != (img.DataTo == nil):
+		return badArgument("DataFile", int64(len(img.DataFile)), "a name without a file, or a file without a name")
+	case img.DataFileRaw && img.DataFile == "":
+		return badArgument("DataFileRaw", 0, "without DataFile")
+	case img.DataFileRaw && img.BackingFile != "":
+		return badArgument("DataFileRaw", 0, "with BackingFile")
+	}
+	return nil
 }
 
 func (img *Image) checkRuns() error {
@@ -95,6 +116,8 @@ func (img *Image) checkRuns() error {
 			return badArgument("Runs.Data", int64(len(r.Data)), "more bytes than the run holds")
 		case r.Compressed && r.Kind != Data:
 			return badArgument("Runs.Compressed", r.Offset, "not a run of Data")
+		case r.Compressed && img.DataFile != "":
+			return badArgument("Runs.Compressed", r.Offset, "with DataFile")
 		}
 		end = r.End()
 	}

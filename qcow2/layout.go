@@ -27,7 +27,9 @@ func (l *layout) plan(img *Image, p *packer, places []bitmapPlace) ([]bitmapPlac
 	*l = layout{bits: img.clusterBits()}
 	l.l1Entries = ceilDiv(l.clusters(img.Size), l.perL2())
 	l2Count, dataCount := l.countRuns(img.Runs)
-	dataCount += p.plain()
+	if dataCount += p.plain(); img.DataFile != "" {
+		dataCount = 0
+	}
 	packedCount := l.clusters(int64(p.out.Len()))
 	bitmapCount := int64(0) // clusters
 	places = places[:0]

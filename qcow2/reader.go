@@ -12,6 +12,11 @@ type Options struct {
 	// its end it reads as zero. Without it such ranges read as zero. The backing
 	// file that the header names is never opened.
 	Backing io.ReaderAt
+	// Data is the data file of an image that has one (Header.ExternalData); beyond its
+	// end it reads as zero. Without it the disk's extents and bitmaps can be read, and
+	// its data cannot: that is an *Error of the class ErrArgument. The data file that
+	// the header names is never opened.
+	Data io.ReaderAt
 }
 
 // Reader reads one image. It keeps one L2 table and the L1 entries that are not
@@ -21,6 +26,7 @@ type Reader struct {
 	src      source
 	header   Header
 	backing  io.ReaderAt
+	data     io.ReaderAt
 	unitSize int64 // bytes of a cluster, or of a subcluster
 	l1       []l1Entry
 	l2       l2Table
@@ -44,7 +50,7 @@ func Open(r io.ReaderAt, size int64, opts Options) (*Reader, error) {
 // Reset is Open in place: it uses the memory of the image that was read before.
 // After an error the Reader holds no image.
 func (r *Reader) Reset(from io.ReaderAt, size int64, opts Options) error {
-	r.src, r.backing = source{from, size}, opts.Backing
+	r.src, r.backing, r.data = source{from, size}, opts.Backing, opts.Data
 	r.l1, r.l2.index, r.last = r.l1[:0], -1, Extent{}
 	r.inflate.reset()
 	r.bitmaps, r.bitsRead = r.bitmaps[:0], false
@@ -111,14 +117,24 @@ func (r *Reader) readPiece(p []byte, off int64) (int, error) {
 	switch {
 	case m.compressed != 0:
 		err = r.readCompressed(p, off, m.compressed)
+	case m.kind == Data && r.header.ExternalData():
+		err = r.readExternal(p, m.host)
 	case m.kind == Data:
 		err = r.src.read(p, m.host, "guest data")
 	case m.kind == Unallocated && r.backing != nil:
-		err = readZero(r.backing, p, off)
+		err = readZero(r.backing, p, off, "backing image")
 	default:
 		clear(p)
 	}
 	return len(p), err
+}
+
+// readExternal reads from the data file.
+func (r *Reader) readExternal(p []byte, off int64) error {
+	if r.data == nil {
+		return badArgument("Options.Data", off, "the image keeps its data in another file, which is not given")
+	}
+	return readZero(r.data, p, off, "data file")
 }
 
 func (r *Reader) readCompressed(p []byte, off int64, descriptor uint64) error {

@@ -30,12 +30,12 @@ func (s source) read(p []byte, off int64, what string) error {
 	return fmt.Errorf("qcow2: reading %d bytes of %s at offset %d: %w", have, what, off, err)
 }
 
-// readZero is ReadAt of a backing image: beyond its end it reads as zero.
-func readZero(r io.ReaderAt, p []byte, off int64) error {
+// readZero is ReadAt of a backing image or data file: beyond its end it reads as zero.
+func readZero(r io.ReaderAt, p []byte, off int64, what string) error {
 	n, err := r.ReadAt(p, off)
 	if n < len(p) {
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("qcow2: reading the backing image at offset %d: %w", off, err)
+			return fmt.Errorf("qcow2: reading the %s at offset %d: %w", what, off, err)
 		}
 		clear(p[n:])
 	}

@@ -109,10 +109,10 @@ func (t *l2Table) standard(src source, h *Header, i int64) (unit, error) {
 	if v == 0 {
 		return unit{kind: Unallocated}, nil
 	}
-	if v&flagCompressed != 0 {
-		return unit{compressed: v}, nil
-	}
 	at := t.offset + i*8
+	if v&flagCompressed != 0 {
+		return unit{compressed: v}, checkCompressed(h, at, v)
+	}
 	if v&flagZero != 0 {
 		if h.Version < 3 {
 			return unit{}, corrupt("L2 table entry", at, v, "a zero cluster in version 2")
@@ -120,10 +120,10 @@ func (t *l2Table) standard(src source, h *Header, i int64) (unit, error) {
 		return unit{kind: Zero}, nil
 	}
 	host := int64(v & offsetMask)
-	if host == 0 {
+	if host == 0 && !(h.ExternalData() && v&flagCopied != 0) {
 		return unit{kind: Unallocated}, nil
 	}
-	return unit{host: host}, checkHost(src, h, host, at, v)
+	return unit{host: host}, t.checkHost(src, h, host, i, at, v)
 }
 
 // extended decodes the entry of subcluster i.
@@ -135,7 +135,7 @@ func (t *l2Table) extended(src source, h *Header, i int64) (unit, error) {
 		if bitmap != 0 {
 			return unit{}, corrupt("L2 subcluster bitmap", at+8, bitmap, "not zero for a compressed cluster")
 		}
-		return unit{compressed: v}, nil
+		return unit{compressed: v}, checkCompressed(h, at, v)
 	}
 	if both := uint32(bitmap) & uint32(bitmap>>32); both != 0 {
 		return unit{}, corrupt("L2 subcluster bitmap", at+8, bitmap, "a subcluster is both allocated and zero")
@@ -147,18 +147,40 @@ func (t *l2Table) extended(src source, h *Header, i int64) (unit, error) {
 		return unit{kind: Unallocated}, nil
 	}
 	host := int64(v & offsetMask)
-	if host == 0 {
+	if host == 0 && !h.ExternalData() {
 		return unit{}, corrupt("L2 table entry", at, v, "subclusters are allocated, but no cluster")
 	}
-	return unit{host: host + int64(bit)*h.ClusterSize()/subclusters}, checkHost(src, h, host, at, v)
+	return unit{host: host + int64(bit)*h.ClusterSize()/subclusters}, t.checkHost(src, h, host, c, at, v)
 }
 
-func checkHost(src source, h *Header, host, at int64, v uint64) error {
+// checkHost refuses where cluster i of the table cannot be: with a data file it has to be
+// where the guest has it.
+func (t *l2Table) checkHost(src source, h *Header, host, i, at int64, v uint64) error {
+	if h.ExternalData() {
+		return checkExternal(h, (t.index*h.l2Entries()+i)<<h.ClusterBits, host, at, v)
+	}
 	if !h.aligned(host) {
 		return corrupt("L2 table entry", at, v, "the data is not at the beginning of a cluster")
 	}
 	if host >= src.size {
 		return corrupt("L2 table entry", at, v, "the data is beyond the end of the file")
+	}
+	return nil
+}
+
+// checkExternal refuses a host offset in a data file that is not the guest's
+// (qcow2_get_host_offset).
+func checkExternal(h *Header, guest, host, at int64, v uint64) error {
+	if host != guest {
+		return corrupt("L2 table entry", at, v, "the offset in the data file is not that in the disk")
+	}
+	return nil
+}
+
+// checkCompressed refuses a compressed cluster where there is a data file.
+func checkCompressed(h *Header, at int64, v uint64) error {
+	if h.ExternalData() {
+		return corrupt("L2 table entry", at, v, "a compressed cluster in an image with a data file")
 	}
 	return nil
 }

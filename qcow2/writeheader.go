@@ -7,7 +7,7 @@ func (w *Writer) header(img *Image) error {
 	l := &w.layout
 	be := binary.BigEndian
 	p := w.head[:0]
-	nameOffset, l1Offset, autoclear := int64(0), int64(0), uint64(0)
+	nameOffset, l1Offset, incompatible, autoclear := int64(0), int64(0), uint64(0), uint64(0)
 	ext := 8 + l.extensionBytes(img)
 	if img.BackingFile != "" {
 		nameOffset = headerBytesMade + ext
@@ -20,6 +20,12 @@ func (w *Writer) header(img *Image) error {
 	}
 	if len(img.Bitmaps) > 0 {
 		autoclear = AutoclearBitmaps
+	}
+	if img.DataFile != "" {
+		incompatible = IncompatibleExternalData
+	}
+	if img.DataFileRaw {
+		autoclear |= AutoclearRawExternal
 	}
 	if p == nil {
 		p = make([]byte, 0, SectorSize)
@@ -37,7 +43,7 @@ func (w *Writer) header(img *Image) error {
 	p = be.AppendUint32(p, uint32(l.refBlocks-l.refTable))
 	p = be.AppendUint32(p, 0) // nb_snapshots
 	p = be.AppendUint64(p, 0) // snapshots_offset
-	p = be.AppendUint64(p, 0) // incompatible_features
+	p = be.AppendUint64(p, incompatible)
 	p = be.AppendUint64(p, 0) // compatible_features
 	p = be.AppendUint64(p, autoclear)
 	p = be.AppendUint32(p, 4) // refcount_order: 16 bits
@@ -53,6 +59,9 @@ func (l *layout) extensionBytes(img *Image) (n int64) {
 	if img.BackingFormat != "" {
 		n += 8 + pad8(int64(len(img.BackingFormat)))
 	}
+	if img.DataFile != "" {
+		n += 8 + pad8(int64(len(img.DataFile)))
+	}
 	if len(img.Bitmaps) > 0 {
 		n += 8 + extBitmapsBytes
 	}
@@ -62,12 +71,10 @@ func (l *layout) extensionBytes(img *Image) (n int64) {
 func (w *Writer) extensions(p []byte, img *Image) []byte {
 	be := binary.BigEndian
 	if img.BackingFormat != "" {
-		p = be.AppendUint32(p, extBackingFormat)
-		p = be.AppendUint32(p, uint32(len(img.BackingFormat)))
-		p = append(p, img.BackingFormat...)
-		for len(p)%8 != 0 {
-			p = append(p, 0)
-		}
+		p = appendName(p, extBackingFormat, img.BackingFormat)
+	}
+	if img.DataFile != "" {
+		p = appendName(p, extDataFile, img.DataFile)
 	}
 	if len(img.Bitmaps) > 0 {
 		p = be.AppendUint32(p, extBitmaps)
@@ -78,4 +85,15 @@ func (w *Writer) extensions(p []byte, img *Image) []byte {
 		p = be.AppendUint64(p, uint64(w.layout.offset(w.layout.dir)))
 	}
 	return be.AppendUint64(p, extEnd)
+}
+
+// appendName appends an extension that is a name.
+func appendName(p []byte, kind uint32, name string) []byte {
+	p = binary.BigEndian.AppendUint32(p, kind)
+	p = binary.BigEndian.AppendUint32(p, uint32(len(name)))
+	p = append(p, name...)
+	for len(p)%8 != 0 {
+		p = append(p, 0)
+	}
+	return p
 }

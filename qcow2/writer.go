@@ -41,11 +41,16 @@ func (w *Writer) Write(to File, img *Image) (size int64, err error) {
 	w.out.start(to)
 	w.refcounts()
 	w.l1(img.Runs)
-	w.l2(img.Runs)
+	w.l2(img)
 	w.pack.rewind()
 	w.bitmaps(img)
 	w.out.flush()
-	w.data(img.Runs)
+	if img.DataFile != "" {
+		w.external(img)
+		w.out.to = to
+	} else {
+		w.data(img.Runs)
+	}
 	if w.pack.out.Len() > 0 {
 		w.out.write(w.pack.out.Bytes(), w.layout.offset(w.layout.packed))
 	}
@@ -88,8 +93,8 @@ func (w *Writer) l1(runs []Run) {
 }
 
 // l2 puts the entries of all clusters.
-func (w *Writer) l2(runs []Run) {
-	l := &w.layout
+func (w *Writer) l2(img *Image) {
+	l, runs := &w.layout, img.Runs
 	shift := l.bits - 3
 	index, table := int64(-1), l.l2-1
 	host := uint64(l.offset(l.data))
@@ -110,6 +115,9 @@ func (w *Writer) l2(runs []Run) {
 					w.out.put64(s.entry(l.offset(l.packed), l.bits))
 					continue
 				}
+			}
+			if img.DataFile != "" {
+				host = uint64(l.offset(c))
 			}
 			w.out.put64(host | flagCopied)
 			host += 1 << l.bits
@@ -133,6 +141,21 @@ func (w *Writer) data(runs []Run) {
 			w.out.write(runs[i].Data, host)
 		}
 		host += l.offset(l.clusters(runs[i].Length))
+	}
+}
+
+// external writes the content into the data file, which it makes as large as the disk.
+func (w *Writer) external(img *Image) {
+	for _, n := range [2]int64{0, img.Size} {
+		if err := img.DataTo.Truncate(n); err != nil && w.out.err == nil {
+			w.out.err = fmt.Errorf("qcow2: truncating the data file to %d bytes: %w", n, err)
+		}
+	}
+	w.out.to = img.DataTo
+	for i := range img.Runs {
+		if r := &img.Runs[i]; len(r.Data) > 0 {
+			w.out.write(r.Data, r.Offset)
+		}
 	}
 }
 

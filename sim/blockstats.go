@@ -69,7 +69,9 @@ func (n *node) stats(ofDevice bool, io *ioStats) qmp.Value {
 		io = &ioStats{}
 	}
 	var parent, backing, specific qmp.Value
-	if c := n.child("file"); c != nil {
+	if c := n.child("data-file"); c != nil { // the one child with data
+		parent = c.stats(ofDevice, nil)
+	} else if c := n.child("file"); c != nil {
 		parent = c.stats(ofDevice, nil)
 	} else if c := n.filtered(); c != nil {
 		parent = c.stats(ofDevice, nil)

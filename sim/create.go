@@ -103,20 +103,35 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 	o.hasExtendedL2 = options.Get("extended-l2").IsTrue()
 	o.lazyRefcounts = options.Get("lazy-refcounts").IsTrue()
 	o.refcountBits, _ = options.Get("refcount-bits").Int64()
+	o.data.raw = options.Get("data-file-raw").IsTrue()
 	file, err := m.createFileNode(options.Get("file"))
 	if err != nil {
 		return nil, err
 	}
-	e := file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})
+	held := []*edge{file.use("root", &user{label: "an unnamed block device", perm: permWrite | permResize, shared: permAll})}
+	release := func() {
+		for _, e := range held {
+			_ = e.detach()
+		}
+	}
+	if ref := options.Get("data-file"); ref.Present() {
+		o.data.external = true
+		if o.data.node, err = m.createFileNode(ref); err != nil {
+			release()
+			return nil, err
+		}
+		o.data.name = o.data.node.filename()
+		held = append(held, o.data.node.use("root", &user{label: "an unnamed block device", shared: permAll}))
+	}
 	if err = o.check(); err == nil {
 		err = file.conflictBelow()
 	}
 	if err != nil {
-		_ = e.detach()
+		release()
 		return nil, err
 	}
 	return func() *qmp.ReplyError {
-		defer func() { _ = e.detach() }()
+		defer release()
 		tooLarge := o.checkSize()
 		if tooLarge != nil {
 			o.size, o.backingFile, o.backingFormat = 0, "", "" // the image is made, and then does not grow

@@ -133,10 +133,11 @@ func (d *qcow2Driver) info() imageInfo {
 	data := qmp.Dict(
 		qmp.M("compat", qmp.Str(compat)), qmp.M("compression-type", qmp.Str("zlib")),
 		qmp.M("lazy-refcounts", v3(d.img, d.img.lazyRefcounts)), qmp.M("refcount-bits", qmp.Int(1<<qcow2RefcountBits)),
+		qmp.M("data-file", optional(d.img.data.name)), qmp.M("data-file-raw", d.img.data.shown()),
 		qmp.M("corrupt", v3(d.img, false)), qmp.M("extended-l2", v3(d.img, false)),
 		qmp.M("bitmaps", d.img.storedInfo()))
 	return imageInfo{
-		clusterSize: d.img.clusterSize(), hasFlags: true, allocated: d.img.file.drv.info().allocated,
+		clusterSize: d.img.clusterSize(), hasFlags: true, allocated: d.img.file.drv.info().allocated + d.img.data.allocated(),
 		specific: qmp.Dict(qmp.M("type", qmp.Str("qcow2")), qmp.M("data", data)),
 	}
 }

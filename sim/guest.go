@@ -129,7 +129,7 @@ func (n *node) flushDown() error {
 		return err
 	}
 	for _, e := range n.children {
-		if e.role == "file" || n.isFilter() && e.role == "backing" {
+		if e.role == "file" || e.role == "data-file" || n.isFilter() && e.role == "backing" {
 			if err := e.child.flushDown(); err != nil {
 				return err
 			}

@@ -17,9 +17,12 @@ const (
 	qcow2Compressed     = 1 << 62
 	qcow2ZeroFlag       = 1
 	qcow2AutoclearBits  = 1 << 0 // the bitmaps extension is consistent
+	qcow2AutoclearRaw   = 1 << 1 // the data file is raw
 	qcow2IncompatDirty  = 1 << 0
+	qcow2IncompatData   = 1 << 2 // there is a data file
 	qcow2CompatLazy     = 1 << 0
 	qcow2ExtBackingFmt  = 0xe2792aca
+	qcow2ExtDataFile    = 0x44415441
 	qcow2ExtBitmaps     = 0x23852875
 	qcow2RefcountBits   = 4 // log2: 16 bits per cluster
 	qcow2ClusterBitsMin = 9
@@ -43,6 +46,7 @@ type l2Table struct {
 // newly allocated.
 type image struct {
 	file    *node
+	data    dataFile
 	bits    uint // log2 of the cluster size
 	version uint32
 	size    int64 // virtual, bytes
@@ -158,6 +162,7 @@ type bitmapExtension struct {
 func (img *image) parseHeader(head []byte) (bitmapExtension, *qmp.ReplyError) {
 	be := binary.BigEndian
 	img.version = be.Uint32(head[4:])
+	img.data = dataFile{}
 	img.bits = uint(be.Uint32(head[20:]))
 	img.size = int64(be.Uint64(head[24:]))
 	img.l1Entries = int64(be.Uint32(head[36:]))
@@ -179,6 +184,8 @@ func (img *image) parseHeader(head []byte) (bitmapExtension, *qmp.ReplyError) {
 	length := int64(qcow2HeaderV2)
 	if img.version == 3 {
 		autoclear = be.Uint64(head[88:])
+		img.data.external = be.Uint64(head[72:])&qcow2IncompatData != 0
+		img.data.raw = img.data.external && autoclear&qcow2AutoclearRaw != 0
 		img.lazyRefcounts = be.Uint64(head[80:])&qcow2CompatLazy != 0
 		length = min(int64(be.Uint32(head[100:])), qcow2HeaderMax)
 	}
@@ -206,6 +213,8 @@ func (img *image) parseExtensions(head []byte, at int64) (ext bitmapExtension) {
 		switch {
 		case kind == qcow2ExtBackingFmt:
 			img.backingFormat = string(body)
+		case kind == qcow2ExtDataFile:
+			img.data.name = string(body)
 		case kind == qcow2ExtBitmaps && n >= 24:
 			ext = bitmapExtension{be.Uint32(body), int64(be.Uint64(body[8:])), int64(be.Uint64(body[16:]))}
 		default:
@@ -299,7 +308,10 @@ func (img *image) loadEntry(g int64, e uint64) {
 	case e&qcow2ZeroFlag != 0:
 		r.kind = mapZeroAlloc
 	}
-	if r.hasHost() {
+	if img.data.external && r.kind == mapData && e&qcow2Copied == 0 {
+		return
+	}
+	if r.hasHost() && !img.data.external {
 		img.take(host, 1)
 	}
 	// Tables are read in order, so that this is nearly always an append.

@@ -13,6 +13,7 @@ type imageOptions struct {
 	version       uint32
 	backingFile   string
 	backingFormat string
+	data          dataFile
 	hasExtendedL2 bool
 	lazyRefcounts bool
 	refcountBits  int64 // 0: 16, the one width that is simulated
@@ -33,6 +34,12 @@ func (o *imageOptions) check() *qmp.ReplyError {
 		return qmp.Generic("Refcount width must be a power of two and may not exceed 64 bits")
 	case o.refcountBits != 0 && o.refcountBits != 16:
 		return qmp.Generic("Refcount widths other than 16 bits are not simulated")
+	case o.version < 3 && o.data.external:
+		return qmp.Generic("External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)")
+	case o.data.raw && !o.data.external:
+		return qmp.Generic("data-file-raw requires data-file")
+	case o.data.raw && o.backingFile != "":
+		return qmp.Generic("Backing file and data-file-raw cannot be used at the same time")
 	case o.backingFile == "" && o.backingFormat != "":
 		return qmp.Generic("Backing format cannot be used without backing file")
 	}
@@ -61,7 +68,7 @@ func createImage(file *node, o imageOptions) error {
 		}
 	}
 	img := &image{
-		file: file, memory: memoryFor(file), version: o.version, size: o.size,
+		file: file, data: o.data, memory: memoryFor(file), version: o.version, size: o.size,
 		backingFile: o.backingFile, backingFormat: o.backingFormat,
 		refTable: 1, refTableLen: 1, refBlocks: []int64{2},
 		l1Entries: o.l1Bytes() / 8, headerDirty: true, lazyRefcounts: o.lazyRefcounts,
@@ -77,7 +84,16 @@ func createImage(file *node, o imageOptions) error {
 	img.used.add(0, 3+l1Clusters)
 	img.refDirty = run{0, 3 + l1Clusters}
 	img.end = max(file.length(), img.l1Offset+(o.l1Bytes()+511)&^511)
-	return img.flush()
+	if err := img.data.fit(img, 0, o.size); err != nil {
+		return err
+	}
+	if err := img.flush(); err != nil {
+		return err
+	}
+	if o.size > 0 {
+		file.highest = max(file.highest, img.l1Offset+o.l1Bytes()) // L1 is written, zeroes as it is
+	}
+	return nil
 }
 
 // resize changes the virtual size; L1 must have room, or is moved.
@@ -93,7 +109,11 @@ func (img *image) resize(size int64) error {
 		img.cutOff(size)
 		img.refTableStep = 0 // qcow2_shrink_reftable writes the table ({08})
 	}
+	old := img.size
 	img.size, img.headerDirty = size, true
+	if err := img.data.fit(img, old, size); err != nil {
+		return err
+	}
 	if err := img.flush(); err != nil || !isSmaller {
 		return err
 	}
@@ -137,7 +157,7 @@ func (img *image) cutOff(size int64) {
 		if r.kind == mapNone {
 			continue
 		}
-		if r.hasHost() {
+		if r.hasHost() && !img.data.external {
 			img.freeClusters(r.host, r.n)
 		}
 		r.kind, r.host = mapNone, 0

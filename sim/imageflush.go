@@ -174,6 +174,7 @@ func (img *image) writeHeader() error {
 		}
 		n = qcow2HeaderV3
 		be.PutUint32(p[100:], uint32(n))
+		be.PutUint64(p[72:], img.data.incompatible())
 		n += 8 // compression type 0 and padding belong to a header of 112
 		be.PutUint32(p[100:], uint32(n))
 	}
@@ -197,9 +198,13 @@ func (img *image) putExtensions(p []byte, n int) int {
 	if img.backingFormat != "" {
 		ext(qcow2ExtBackingFmt, []byte(img.backingFormat))
 	}
+	if img.data.name != "" {
+		ext(qcow2ExtDataFile, []byte(img.data.name))
+	}
 	n += copy(p[n:], img.extraExtensions)
+	be.PutUint64(p[88:], img.data.autoclear())
 	if len(img.stored) > 0 {
-		be.PutUint64(p[88:], qcow2AutoclearBits)
+		be.PutUint64(p[88:], img.data.autoclear()|qcow2AutoclearBits)
 		var body [24]byte
 		be.PutUint32(body[:], uint32(len(img.stored)))
 		be.PutUint64(body[8:], uint64(img.directorySize()))

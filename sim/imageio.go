@@ -36,9 +36,11 @@ func (img *image) read(rd *reader, backing *node, off, n int64) error {
 func (img *image) readHost(rd *reader, host, off, n int64) error {
 	shift := rd.shift
 	rd.shift += off - host
-	err := img.file.drv.read(rd, host, n)
-	rd.shift = shift
-	return err
+	defer func() { rd.shift = shift }()
+	if img.data.node != nil {
+		return readShort(rd, img.data.node, host, n)
+	}
+	return img.file.drv.read(rd, host, n)
 }
 
 // readShort reads from a backing node that may be smaller.
@@ -63,7 +65,7 @@ func (img *image) write(backing *node, off, n int64, segs []segment) error {
 		}
 		host := img.hostOffset(r, off)
 		img.scratch = cut(img.scratch[:0], segs, off, length, host-off)
-		if err := img.file.writeSegments(host, length, img.scratch); err != nil {
+		if err := img.content().writeSegments(host, length, img.scratch); err != nil {
 			if was.kind != mapData {
 				img.takeBack(was, r)
 			}
@@ -78,7 +80,7 @@ func (img *image) write(backing *node, off, n int64, segs []segment) error {
 func (img *image) takeBack(was, r mapRun) {
 	was = was.from(r.g)
 	was.n = r.n
-	if was.kind != mapZeroAlloc {
+	if was.kind != mapZeroAlloc && !img.data.external {
 		img.freeClusters(r.host, r.n)
 	}
 	_ = img.setRun(was) // the tables exist
@@ -110,11 +112,14 @@ func (img *image) allocatePart(backing *node, r mapRun, n int64) (mapRun, int64,
 	}
 	r.n = 1
 	r, err := img.allocateData(r)
+	if err == nil && was.kind != mapZeroAlloc && img.data.external {
+		err = img.data.fill(start, img.clusterSize())
+	}
 	if err == nil && len(rd.segs) > 0 {
 		host := r.host << img.bits
 		moved := cut(img.moved[:0], rd.segs, start, img.clusterSize(), host-start)
 		img.moved = moved
-		if err = img.file.writeSegments(host, img.clusterSize(), moved); err != nil {
+		if err = img.content().writeSegments(host, img.clusterSize(), moved); err != nil {
 			img.takeBack(was, r)
 		}
 	}
@@ -125,7 +130,7 @@ func (img *image) allocatePart(backing *node, r mapRun, n int64) (mapRun, int64,
 // first of them only; what it returns is contiguous.
 func (img *image) allocateData(r mapRun) (mapRun, error) {
 	if r.kind == mapZeroAlloc {
-		if err := img.file.zero(r.host<<img.bits, r.n<<img.bits); err != nil {
+		if err := img.content().zero(r.host<<img.bits, r.n<<img.bits); err != nil {
 			return r, err
 		}
 		r.kind = mapData
@@ -136,11 +141,16 @@ func (img *image) allocateData(r mapRun) (mapRun, error) {
 	if err := img.makeTable(r.g / img.perL2()); err != nil {
 		return r, err
 	}
+	r.kind = mapData
+	if img.data.external {
+		r.host = r.g
+		return r, img.setRun(r)
+	}
 	host, err := img.allocClusters(r.n)
 	if err != nil {
 		return r, err
 	}
-	r.host, r.kind = host, mapData
+	r.host = host
 	return r, img.setRun(r)
 }
 
@@ -187,6 +197,10 @@ func (img *image) zero(backing *node, off, n int64) error {
 		return img.write(backing, off, n, nil)
 	case img.version == 2:
 		return img.zeroV2(off, n)
+	case img.data.raw:
+		if err := img.data.clear(off, n); err != nil {
+			return err
+		}
 	}
 	size := img.clusterSize()
 	for n > 0 {
@@ -319,8 +333,8 @@ func (img *image) discard(backing *node, off, n int64) error {
 		if r.kind == mapZero || r.kind == mapNone && backing == nil {
 			continue
 		}
-		if r.hasHost() {
-			img.freeClusters(r.host, r.n)
+		if err := img.letGo(r); err != nil {
+			return err
 		}
 		r.kind, r.host = mapZero, 0
 		if img.version == 2 {

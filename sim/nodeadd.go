@@ -273,6 +273,9 @@ func (m *Machine) openQcow2(n *node) *qmp.ReplyError {
 	}
 	n.drv = &qcow2Driver{n: n, img: img}
 	m.insert(n)
+	if rerr := m.openDataFile(n, img); rerr != nil {
+		return rerr
+	}
 	if rerr := m.openBacking(n, img); rerr != nil {
 		return rerr
 	}

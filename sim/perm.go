@@ -76,7 +76,7 @@ func (e *edge) perms() (perm, shared permSet) {
 			return perm & permRead, permAll
 		}
 		return perm & permRead, permReadShare
-	case n.kind == "raw" && n.isWindow():
+	case n.kind == "raw" && n.isWindow(), e.role == "data-file":
 		if perm&(permWrite|permUnchanged) != 0 {
 			perm |= permWrite | permResize
 		}

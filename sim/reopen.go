@@ -141,6 +141,9 @@ func (r *reopening) prepare() *qmp.ReplyError {
 	if err := r.child("file", r.options.Get("file")); err != nil {
 		return err
 	}
+	if ref := r.options.Get("data-file"); ref.Kind() == qmp.KindString && (n.child("data-file") == nil || n.child("data-file").name != ref.S()) {
+		return cannotChange("data-file")
+	}
 	return r.unchanged()
 }
 
