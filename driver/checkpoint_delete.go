@@ -128,12 +128,15 @@ func (d *domain) reopen(r *run, refs []layerRef, readOnly bool) qmp.BlockdevReop
 
 // layerNode is an image of a disk's chain as blockdev-reopen wants it.
 func (d *domain) layerNode(r *run, at, l int, readOnly bool) qmp.NodeOptions {
-	layers := r.disks[at].Nodes
+	plan := &r.disks[at]
+	layers := plan.Nodes
 	n, format := layers[l], d.live.Disks[at].Layers[l].Format
 	if format == "raw" {
 		return qmp.RawNode{NodeName: n.Format(), ReadOnly: qmp.ToBool3(readOnly), File: n.Storage()}
 	}
-	return qmp.Qcow2Node{NodeName: n.Format(), ReadOnly: qmp.ToBool3(readOnly), File: n.Storage(), Backing: backingOf(layers, l)}
+	return qmp.Qcow2Node{
+		NodeName: n.Format(), ReadOnly: qmp.ToBool3(readOnly), File: n.Storage(), DataFile: plan.DataOf(n), Backing: backingOf(layers, l),
+	}
 }
 
 func backingOf(layers []domaindef.Node, l int) qmp.Value {

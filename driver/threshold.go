@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,8 +11,8 @@ import (
 	"fleece/virt"
 )
 
-// image is one image of a disk that QEMU has open: of its chain, or the target or
-// scratch of a backup.
+// image is one image of a disk that QEMU has open: of its chain, the data file of one of
+// those, or the target or scratch of a backup.
 type image struct {
 	target string
 	node   domaindef.Node
@@ -26,6 +27,11 @@ func (d *domain) images() []image {
 		disk := &d.live.Disks[i]
 		for l, node := range d.run.disks[i].Nodes {
 			all = append(all, image{disk.Target, node, disk.Layers[l].Path, l == 0})
+		}
+		for _, data := range d.run.disks[i].Data {
+			if l := slices.Index(d.run.disks[i].Nodes, data.Image); l >= 0 {
+				all = append(all, image{disk.Target, data.Node, disk.Layers[l].Data.Path, false})
+			}
 		}
 	}
 	if d.backup.visible() {

@@ -25,6 +25,8 @@ type Qcow2Node struct {
 	ReadOnly Bool3  `qmp:"read-only"`
 	Discard  string `qmp:"discard"`
 	File     string `qmp:"file"` // name of the storage node
+	// DataFile is the name of the node of the image's data file; "" leaves it to the image.
+	DataFile string `qmp:"data-file"`
 	// Backing is absent (open what the image names), Null() (no backing), or
 	// Str(node name).
 	Backing Value `qmp:"backing"`
@@ -33,7 +35,7 @@ type Qcow2Node struct {
 // Options gives the node's arguments.
 func (n Qcow2Node) Options() Value {
 	return Dict(M("node-name", text(n.NodeName)), M("read-only", n.ReadOnly.value()), M("discard", text(n.Discard)),
-		M("driver", Str("qcow2")), M("file", Str(n.File)), M("backing", n.Backing))
+		M("driver", Str("qcow2")), M("data-file", text(n.DataFile)), M("file", Str(n.File)), M("backing", n.Backing))
 }
 
 // RawNode is a node of driver "raw".

@@ -15,10 +15,10 @@ var vocabulary = []Commander{
 	BitmapDisable{Node: "n", Name: "b"},
 	BitmapMerge{Node: "n", Target: "t", Sources: []Bitmap{{Name: "a"}, {Node: "m", Name: "b"}}},
 	BlockdevAdd{Node: FileNode{NodeName: "n", Filename: "/f", ReadOnly: False, AutoReadOnly: True, Discard: "unmap"}},
-	BlockdevAdd{Node: Qcow2Node{NodeName: "n", ReadOnly: False, Discard: "unmap", File: "s", Backing: Null()}},
+	BlockdevAdd{Node: Qcow2Node{NodeName: "n", ReadOnly: False, Discard: "unmap", File: "s", DataFile: "d", Backing: Null()}},
 	BlockdevAdd{Node: RawNode{NodeName: "n", ReadOnly: True, Discard: "ignore", File: "s"}},
 	BlockdevDel{NodeName: "n"},
-	BlockdevReopen{Nodes: []NodeOptions{Qcow2Node{NodeName: "n", ReadOnly: True, Discard: "unmap", File: "s", Backing: Str("b")}}},
+	BlockdevReopen{Nodes: []NodeOptions{Qcow2Node{NodeName: "n", ReadOnly: True, Discard: "unmap", File: "s", DataFile: "d", Backing: Str("b")}}},
 	BlockdevCreate{JobID: "j", Image: FileCreate{Filename: "/f", Size: 512, Preallocation: "off"}},
 	BlockdevCreate{JobID: "j", Image: Qcow2Create{
 		File: "s", Size: 512, Version: "v3", BackingFile: "/b", BackingFormat: "qcow2", ClusterSize: 65536,

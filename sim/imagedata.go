@@ -32,7 +32,7 @@ func (m *Machine) openDataFile(n *node, img *image) *qmp.ReplyError {
 		return qmp.Generic("'data-file' is required for this image")
 	default:
 		c, err := m.open(qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(img.data.name)),
-			qmp.M("read-only", qmp.Bool(n.readOnly))), false)
+			qmp.M("read-only", qmp.Bool(n.readOnly))), n.handsDown("data-file"), false)
 		if err != nil {
 			return err
 		}

@@ -56,9 +56,18 @@ type Layer struct {
 	Type   string // "file", "block", "network", …
 	Path   string // of a file or block device
 	Format string // "qcow2", "raw", …
+	// Data is the data file of a qcow2 image that has one, nil if it has none.
+	Data *DataStore
 	// Index is the number of the image's nodes in the run, as libvirt shows it in
 	// a live definition; 0 if the plan gives the number.
 	Index int
+}
+
+// DataStore is the file or block device that has the content of a qcow2 image, as raw.
+type DataStore struct {
+	Type  string // "file" or "block"
+	Path  string
+	Index int // as that of a Layer
 }
 
 // Empty reports whether the drive has no medium.

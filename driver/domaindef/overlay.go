@@ -37,7 +37,9 @@ func (d *Domain) WithIndices(plans []DiskPlan) (*Domain, error) {
 	for i := range d.Disks {
 		n := diskNode(root, d.Disks[i].Target)
 		for _, node := range plans[i].Nodes {
-			n.First("source").SetAttr("index", itoa(int(node)))
+			source := n.First("source")
+			source.SetAttr("index", itoa(int(node)))
+			plans[i].numberData(source, node)
 			n = n.First("backingStore")
 		}
 	}
@@ -50,7 +52,7 @@ func (d *Domain) WithoutIndices() (*Domain, error) {
 	found := false
 	for i := range d.Disks {
 		for l := range d.Disks[i].Layers {
-			found = found || d.Disks[i].Layers[l].Index > 0
+			found = found || d.Disks[i].Layers[l].Index > 0 || d.Disks[i].Layers[l].Data.numbered()
 		}
 	}
 	if !found {
@@ -61,6 +63,9 @@ func (d *Domain) WithoutIndices() (*Domain, error) {
 		for n := diskNode(root, d.Disks[i].Target); n != nil; n = n.First("backingStore") {
 			if source := n.First("source"); source != nil {
 				dropAttr(source, "index")
+				if data := source.First("dataStore"); data != nil {
+					dropAttr(data.First("source"), "index")
+				}
 			}
 		}
 	}

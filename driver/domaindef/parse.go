@@ -238,7 +238,11 @@ func (d *Disk) layers(n *xmldoc.Node, kind, format string) error {
 			return virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_DOMAIN,
 				"backing chain of disk '%s' is longer than %d", d.Target, LayersMax)
 		}
-		d.Layers = append(d.Layers, Layer{Type: kind, Path: path, Format: format, Index: sourceIndex(n.First("source"))})
+		data, err := d.dataStore(n.First("source"), format)
+		if err != nil {
+			return err
+		}
+		d.Layers = append(d.Layers, Layer{Type: kind, Path: path, Format: format, Data: data, Index: sourceIndex(n.First("source"))})
 		next := n.First("backingStore")
 		if next == nil || next.Child == nil {
 			return nil

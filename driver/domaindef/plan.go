@@ -30,7 +30,22 @@ type Plan struct {
 // DiskPlan names what belongs to one disk.
 type DiskPlan struct {
 	Nodes    []Node // one per layer, the active one first
+	Data     []DataNode
 	DeviceID string // QEMU's
+}
+
+// DataNode is the node of the data file of an image. It has no format: QEMU reads it as
+// it is.
+type DataNode struct{ Image, Node Node }
+
+// DataOf names the node of the data file of an image, "" if that has none.
+func (p *DiskPlan) DataOf(image Node) string {
+	for _, d := range p.Data {
+		if d.Image == image {
+			return d.Node.Storage()
+		}
+	}
+	return ""
 }
 
 // Top is the node of the active image; the drive must not be empty.
@@ -38,28 +53,39 @@ func (p *DiskPlan) Top() Node { return p.Nodes[0] }
 
 // Number names the nodes and devices of a domain: of two disks the first gets
 // node 2, the second node 1, as libvirt has it; layers of one disk go upward from
-// the active one. Images that tell their number have that.
+// the active one, each with its data file behind it. Images that tell their number have
+// that.
 func (d *Domain) Number() ([]DiskPlan, int) {
 	plans := make([]DiskPlan, len(d.Disks))
 	next := 1
 	for i := range d.Disks {
 		for l := range d.Disks[i].Layers {
 			next = max(next, d.Disks[i].Layers[l].Index+1)
+			if data := d.Disks[i].Layers[l].Data; data != nil {
+				next = max(next, data.Index+1)
+			}
 		}
 	}
 	for i := len(d.Disks) - 1; i >= 0; i-- {
-		nodes := make([]Node, len(d.Disks[i].Layers))
-		for l := range nodes {
-			if index := d.Disks[i].Layers[l].Index; index > 0 {
-				nodes[l] = Node(index)
-				continue
+		plans[i] = DiskPlan{Nodes: make([]Node, len(d.Disks[i].Layers)), DeviceID: d.Disks[i].deviceID(i)}
+		for l := range plans[i].Nodes {
+			layer := &d.Disks[i].Layers[l]
+			plans[i].Nodes[l] = number(layer.Index, &next)
+			if layer.Data != nil {
+				plans[i].Data = append(plans[i].Data, DataNode{plans[i].Nodes[l], number(layer.Data.Index, &next)})
 			}
-			nodes[l] = Node(next)
-			next++
 		}
-		plans[i] = DiskPlan{Nodes: nodes, DeviceID: d.Disks[i].deviceID(i)}
 	}
 	return plans, next
+}
+
+// number is the number that an image tells, or the next that is free.
+func number(index int, next *int) Node {
+	if index > 0 {
+		return Node(index)
+	}
+	*next++
+	return Node(*next - 1)
 }
 
 // Plan plans the machine. Errors: 67 for a disk that this driver cannot attach.
@@ -73,7 +99,7 @@ func (d *Domain) Plan() (Plan, error) {
 	p.Disks, p.NextNode = d.Number()
 	for i := range d.Disks {
 		disk := &d.Disks[i]
-		if err := disk.addNodes(&p.Spec, p.Disks[i].Nodes); err != nil {
+		if err := disk.addNodes(&p.Spec, &p.Disks[i]); err != nil {
 			return Plan{}, err
 		}
 		driver, err := disk.deviceDriver()
@@ -90,9 +116,14 @@ func (d *Domain) Plan() (Plan, error) {
 }
 
 // addNodes adds the images from the base upward, as they must be opened.
-func (d *Disk) addNodes(spec *machine.Spec, nodes []Node) error {
+func (d *Disk) addNodes(spec *machine.Spec, plan *DiskPlan) error {
+	nodes := plan.Nodes
 	for l := len(nodes) - 1; l >= 0; l-- {
 		layer := &d.Layers[l]
+		data := plan.DataOf(nodes[l])
+		if layer.Data != nil {
+			spec.Nodes = append(spec.Nodes, layer.Data.Options(data, d.ReadOnly || l > 0))
+		}
 		storage, err := layer.storage(nodes[l], d.Target)
 		if err != nil {
 			return err
@@ -101,7 +132,7 @@ func (d *Disk) addNodes(spec *machine.Spec, nodes []Node) error {
 		if l+1 < len(nodes) {
 			backing = qmp.Str(nodes[l+1].Format())
 		}
-		format, err := layer.format(nodes[l], d.ReadOnly || l > 0, backing)
+		format, err := layer.format(nodes[l], d.ReadOnly || l > 0, data, backing)
 		if err != nil {
 			return err
 		}
@@ -124,10 +155,10 @@ func (l *Layer) storage(n Node, target string) (qmp.NodeOptions, error) {
 	return nil, unsupported("disk '%s' has a source of type '%s', which is not supported", target, l.Type)
 }
 
-func (l *Layer) format(n Node, readOnly bool, backing qmp.Value) (qmp.NodeOptions, error) {
+func (l *Layer) format(n Node, readOnly bool, data string, backing qmp.Value) (qmp.NodeOptions, error) {
 	switch l.Format {
 	case "qcow2":
-		return qmp.Qcow2Node{NodeName: n.Format(), ReadOnly: qmp.ToBool3(readOnly), File: n.Storage(), Backing: backing}, nil
+		return qmp.Qcow2Node{NodeName: n.Format(), ReadOnly: qmp.ToBool3(readOnly), File: n.Storage(), DataFile: data, Backing: backing}, nil
 	case "raw":
 		return qmp.RawNode{NodeName: n.Format(), ReadOnly: qmp.ToBool3(readOnly), File: n.Storage()}, nil
 	}
