@@ -16,6 +16,8 @@ type DiskSpec struct {
 	Format      string // "qcow2", also if empty, or "raw"
 	ReadOnly    bool
 	Transient   bool // changes are to be thrown away; libvirt refuses block jobs on it
+	DataFile    bool // the image, qcow2, has the metadata, and another file the content
+	DataFileRaw bool // with DataFile: that file alone is the disk, too
 	NoMedium    bool // an empty cdrom drive; Target is then "hda" or another of bus ide
 }
 
@@ -57,6 +59,7 @@ type Domain struct {
 type disk struct {
 	DiskSpec
 	Path   string
+	data   string // path of the data file; "" if there is none
 	device string // QEMU's device id
 	// below are the images that Path was laid over by snapshots, the newest first.
 	below []layer
@@ -74,6 +77,7 @@ func (d *Domain) Start() {
 	d.t.Expect(d.Create()).To(succeed(), "create the domain")
 	d.gone = false
 	d.nodes = d.t.nodeNames(d)
+	d.expectDataNodes()
 }
 
 // DefineDomain makes the images and defines the domain, which does not run.
@@ -117,6 +121,8 @@ func (t *T) makeDisk(domain string, index int, s DiskSpec) *disk {
 		return d
 	case s.Format == "raw":
 		t.RawFile(d.Path, s.Size)
+	case s.DataFile || t.dataFiles:
+		t.must(t.makeWithDataFile(d), "make the image of "+s.Target+" and its data file")
 	default:
 		t.must(t.createImage(d.Path, s.Size, s.ClusterSize), "make the image of "+s.Target)
 	}
@@ -168,8 +174,8 @@ func (k *disk) xml() string {
 	if k.Transient {
 		extra += "<transient/>"
 	}
-	return fmt.Sprintf("<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/><target dev='%s' bus='virtio'/>%s</disk>",
-		k.Format, k.Path, k.Target, extra)
+	return fmt.Sprintf("<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'>%s</source><target dev='%s' bus='virtio'/>%s</disk>",
+		k.Format, k.Path, k.dataStore(), k.Target, extra)
 }
 
 // uuidOf derives a UUID from a name, so that runs repeat exactly (FNV-1a, twice).

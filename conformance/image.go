@@ -35,7 +35,13 @@ func (t *T) openImage(path, format string) image {
 	if err := r.Reset(f, size, qcow2.Options{}); err != nil {
 		t.Fail("image %s: %v", path, err)
 	}
-	return qcowImage{Reader: r, File: f}
+	q := qcowImage{Reader: r, File: f}
+	if r.Header().ExternalData() {
+		q.data, err = t.host.OpenFile(r.Header().DataFile, host.ReadOnly, 0)
+		t.must(err, "open the data file of "+path)
+		t.must(r.Reset(f, size, qcow2.Options{Data: q.data}), "read "+path)
+	}
+	return q
 }
 
 // readers keeps the memory of image readers between images. A reader holds no
@@ -46,6 +52,7 @@ var readers = sync.Pool{New: func() any { return new(qcow2.Reader) }}
 type qcowImage struct {
 	*qcow2.Reader
 	host.File
+	data host.File // nil: none
 }
 
 func (q qcowImage) Size() int64 { return q.Reader.Size() }
@@ -55,6 +62,9 @@ func (q qcowImage) Size() int64 { return q.Reader.Size() }
 func (q qcowImage) Close() error {
 	_ = q.Reset(strings.NewReader(""), 0, qcow2.Options{}) // an empty file is no image, which is the point
 	readers.Put(q.Reader)
+	if q.data != nil {
+		closeQuietly(q.data)
+	}
 	return q.File.Close()
 }
 

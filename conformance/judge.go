@@ -114,6 +114,8 @@ func (b *Backup) sparse(k BackupDisk) int64 {
 		return max(source.ClusterSize, backupClusterMin)
 	case k.Format != "qcow2", source.Format != "qcow2", source.ClusterSize <= clusterCopiedWhole:
 		return 0
+	case source.DataFileRaw && len(source.below) == 0: // all of it is mapped from the start
+		return 0
 	}
 	return max(source.ClusterSize, backupClusterMin)
 }
@@ -141,6 +143,11 @@ func (d *Domain) PowerOff() {
 		img := d.t.openChain(k.layers())
 		defer closeQuietly(img)
 		e.Images = append(e.Images, oracle.DiskImage{Disk: d.model(k.Target), Image: img})
+		if k.DataFileRaw && len(k.below) == 0 {
+			raw := d.t.openImage(k.data, "raw")
+			defer closeQuietly(raw)
+			e.Images = append(e.Images, oracle.DiskImage{Disk: d.model(k.Target), Image: raw})
+		}
 	}
 	d.t.mu.Lock()
 	now := d.guest.history.Now()

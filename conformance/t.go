@@ -47,6 +47,7 @@ type T struct {
 	state   string // name of the driver's state directory
 	// anyClient is whether the driver's TLS asks clients for no certificate.
 	anyClient bool
+	dataFiles bool // qcow2 disks have data files
 	domains   []*Domain
 	servers   []*NBDTarget // of the harness
 	agents    []*Agent     // of guests

@@ -76,6 +76,11 @@ func (m *Image) add(path, format string, top bool) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+		if r.Header().ExternalData() {
+			if err := m.addData(r, f, info.Size(), path); err != nil {
+				return err
+			}
+		}
 		image, header = qcowFile{r}, r.Header()
 	default:
 		return fmt.Errorf("%s: format %q: there are qcow2 and raw", path, format)
@@ -92,6 +97,17 @@ func (m *Image) add(path, format string, top bool) error {
 		return fmt.Errorf("%s: the image names no format of its backing file %s: name it with qemu-img rebase -u", path, below)
 	}
 	return m.add(below, header.BackingFormat, false)
+}
+
+// addData opens the data file of an image, whose name is for the working directory, as
+// QEMU has it.
+func (m *Image) addData(r *qcow2.Reader, f *os.File, size int64, path string) error {
+	data, err := os.Open(r.Header().DataFile)
+	if err != nil {
+		return fmt.Errorf("%s: its data file: %w", path, err)
+	}
+	m.files = append(m.files, data)
+	return r.Reset(f, size, qcow2.Options{Data: data})
 }
 
 // put lays what is there over an image.

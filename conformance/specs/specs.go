@@ -51,8 +51,9 @@ func All() []conformance.Spec {
 		scaleSpecs(),
 		defectSpecs(),
 		fieldSpecs(),
+		dataFileSpecs(),
 	} {
 		all = append(all, part...)
 	}
-	return all
+	return append(all, overDataFiles(all)...)
 }
