@@ -180,11 +180,8 @@ func (b *backup) runEmpty() {
 	if b.mode == syncNone || b.limit > 0 && c.bits.bits.count > 0 {
 		return
 	}
-	if c.bits.bits.count > 0 {
-		_, zero, n, err := c.source().drv.status(0, c.length)
-		if err != nil || !zero || n < c.length {
-			return
-		}
+	if c.bits.bits.count > 0 && !c.isZero() {
+		return
 	}
 	for !b.job.cancelled && b.job.pauseCount == 0 {
 		if _, err := b.fill(); err != nil {
@@ -199,6 +196,16 @@ func (b *backup) runEmpty() {
 		b.job.gen++
 		b.job.end("")
 	}
+}
+
+// isZero reports whether all that is to copy reads as zero by its status.
+func (c *blockCopy) isZero() bool {
+	for r, ok := c.bits.bits.next(0); ok; r, ok = c.bits.bits.next(r.hi) {
+		if zero, err := c.source().isZero(r.lo<<c.bits.shift, min(r.hi<<c.bits.shift, c.length)); err != nil || !zero {
+			return false
+		}
+	}
+	return true
 }
 
 // finished gives back bitmap, filter and target (§3.7, §5.9).

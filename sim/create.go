@@ -14,6 +14,10 @@ const (
 	createTimeFile  = 100 * time.Microsecond
 )
 
+// newImageClusters is what an empty image is written in first: header, refcount table and
+// block.
+const newImageClusters = 3
+
 // createWork is the work of a create job: not known to block-job-* (§2.4).
 type createWork struct{}
 
@@ -136,8 +140,9 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 		if tooLarge != nil {
 			o.size, o.backingFile, o.backingFormat = 0, "", "" // the image is made, and then does not grow
 		}
-		if _, isNull := file.drv.(*nullDriver); isNull {
-			return qmp.Generic("Image is not in qcow2 format") // it reads back nothing
+		if d, isNull := file.drv.(*nullDriver); isNull {
+			d.size = max(d.size, newImageClusters*o.clusterSize) // what is written beyond the end makes it longer
+			return qmp.Generic("Image is not in qcow2 format")   // it reads back nothing
 		}
 		if err := createImage(file, o); err != nil {
 			return ioError("Could not write qcow2 header", err)

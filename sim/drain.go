@@ -18,11 +18,7 @@ func (m *Machine) drainBegin() drained { return m.drain(nil) }
 func (m *Machine) drain(n *node) drained {
 	d := drained{m: m, local: n != nil}
 	m.drains++
-	for _, j := range slices.Clone(m.jobs) {
-		if j.active() && j.blockJob && (n == nil || j.uses(n)) && !j.endsEarly() {
-			d.hold(j)
-		}
-	}
+	d.holdAll(func(j *job) bool { return n == nil || j.uses(n) })
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}
@@ -35,14 +31,39 @@ func (m *Machine) drain(n *node) drained {
 	return d
 }
 
-// endsEarly lets a job end when a section waits for it: one whose work is over, and one
-// that was cancelled with its group, while another job of the group takes its filter out
-// above or below it.
-func (j *job) endsEarly() bool {
-	if b, ok := j.work.(*backup); ok && b.over && j.working() {
-		j.end("")
-		return true
+// holdAll adds the jobs that the section is over. Those whose work is over are let end,
+// when the others are paused already.
+func (d *drained) holdAll(over func(*job) bool) {
+	var ending []*job
+	for _, j := range slices.Clone(d.m.jobs) {
+		switch {
+		case !j.active() || !j.blockJob || !over(j):
+		case j.isOver():
+			ending = append(ending, j)
+		case !j.endsEarly():
+			d.hold(j)
+		}
 	}
+	if len(ending) == 0 {
+		return
+	}
+	for _, j := range d.jobs {
+		j.settlePause()
+	}
+	for _, j := range ending {
+		j.end("")
+	}
+}
+
+// isOver reports whether a resumed job found nothing left to do.
+func (j *job) isOver() bool {
+	b, ok := j.work.(*backup)
+	return ok && b.over && j.working()
+}
+
+// endsEarly lets a job end that was cancelled with its group when a section waits for it,
+// while another job of the group takes its filter out above or below it.
+func (j *job) endsEarly() bool {
 	if !j.joined || !j.cancelled || !j.working() || !j.work.idle() {
 		return false
 	}
@@ -57,11 +78,7 @@ func (j *job) endsEarly() bool {
 func (m *Machine) drainTree(n *node) drained {
 	d := drained{m: m, local: true}
 	m.drains++
-	for _, j := range slices.Clone(m.jobs) {
-		if j.active() && j.blockJob && j.usesTree(n) && !j.endsEarly() {
-			d.hold(j)
-		}
-	}
+	d.holdAll(func(j *job) bool { return j.usesTree(n) })
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}

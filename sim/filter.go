@@ -18,17 +18,12 @@ type filterDriver struct {
 	// write (on-cbw-error=break-snapshot).
 	breaks bool
 	broken bool
-	size   int64 // bytes; 0: not asked for yet
+	size   int64 // bytes
 }
 
 // length is that of the source when the filter was made, or what the filter was resized
 // to: QEMU does not ask the source again.
-func (d *filterDriver) length() int64 {
-	if d.size == 0 {
-		d.size = d.passDriver.length()
-	}
-	return d.size
-}
+func (d *filterDriver) length() int64 { return d.size }
 
 func (d *filterDriver) truncate(size int64) error {
 	err := d.passDriver.truncate(size)
@@ -72,7 +67,7 @@ func (m *Machine) openCopyBeforeWrite(n *node) *qmp.ReplyError {
 			return err
 		}
 	}
-	d := &filterDriver{passDriver: passDriver{n}, breaks: n.options.Get("on-cbw-error").S() == "break-snapshot"}
+	d := &filterDriver{passDriver: passDriver{n}, breaks: n.options.Get("on-cbw-error").S() == "break-snapshot", size: source.length()}
 	d.copy = m.newBlockCopy(n, source, target, backupArgs{maxWorkers: copyWorkersDefault})
 	if bm != nil {
 		d.copy.bits.bits.clear()
@@ -110,9 +105,9 @@ func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qm
 	} else if err := m.checkName(n.name); err != nil {
 		return nil, qmp.Generic(prefix + err.Desc)
 	}
-	d := &filterDriver{passDriver: passDriver{n}}
+	d := &filterDriver{passDriver: passDriver{n}, size: source.length()}
 	n.drv = d
-	above := slices.Clone(source.parents)
+	older := slices.Clone(source.parents)
 	for role, c := range [...]*node{source, target} {
 		n.attach([...]string{"file", "target"}[role], c)
 		if err := c.conflictBelow(); err != nil {
@@ -120,11 +115,9 @@ func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qm
 			return nil, qmp.Generic(prefix + err.Desc)
 		}
 	}
-	for _, e := range above {
-		if e.parent == nil || !n.reaches(e.parent) {
-			e.moveTo(n) // but not where the target itself has the source as backing
-		}
-	}
+	source.moveParents(n, func(e *edge) bool { // but not where the target itself has the source as backing
+		return slices.Contains(older, e) && (e.parent == nil || !n.reaches(e.parent))
+	})
 	m.insert(n)
 	if err := n.conflictBelow(); err != nil {
 		m.removeFilter(n)
@@ -136,9 +129,7 @@ func (m *Machine) insertFilter(source, target *node, name qmp.Value) (*node, *qm
 // removeFilter gives the parents back to what the filter filters.
 func (m *Machine) removeFilter(n *node) {
 	source := n.filtered()
-	for len(n.parents) > 0 {
-		n.parents[0].moveTo(source)
-	}
+	n.moveParents(source, func(*edge) bool { return true })
 	m.nodes = slices.DeleteFunc(m.nodes, func(x *node) bool { return x == n })
 	n.closed = true
 	n.dropChildren()

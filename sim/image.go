@@ -74,6 +74,7 @@ type image struct {
 
 	scratch []segment
 	moved   []segment
+	before  []mapRun // what a write that is under way replaces
 	// The machine's memory, or for an image in another image its own.
 	memory *imageMemory
 }

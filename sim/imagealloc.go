@@ -16,12 +16,38 @@ func (img *image) reserve(n, bytes int64) (at int64, used bool) {
 		at = r.hi
 	}
 	img.freeFrom = at + n
+	return at, img.count(at, n, bytes)
+}
+
+// count marks n host clusters as used; the file grows to the sector in which that many
+// bytes end. used says that the clusters lie where the file may hold old content.
+func (img *image) count(at, n, bytes int64) (used bool) {
 	used = at<<img.bits < img.file.length()
 	img.used.add(at, at+n)
 	img.end = max(img.end, at<<img.bits+(bytes+sectorSize-1)&^(sectorSize-1))
 	img.touchRefs(at, at+n)
 	img.file.grow(img.end)
-	return at, used
+	return used
+}
+
+// claim takes host clusters that are free, so that they read as zero. Where the next
+// search begins does not change (qcow2_alloc_clusters_at).
+func (img *image) claim(at, n int64) error {
+	length := img.file.length()
+	if !img.count(at, n, n<<img.bits) {
+		return nil
+	}
+	return img.clean(at, n, length)
+}
+
+// clean zeroes clusters as far as they lie in the file; it gives them back on an error.
+func (img *image) clean(at, n, length int64) error {
+	lo := at << img.bits
+	err := img.file.zero(lo, min(n<<img.bits, length-lo))
+	if err != nil {
+		img.freeClusters(at, n)
+	}
+	return err
 }
 
 // allocClusters reserves n whole clusters that read as zero.
@@ -35,12 +61,7 @@ func (img *image) allocBytes(bytes int64) (int64, error) {
 	if !used {
 		return at, nil
 	}
-	lo := at << img.bits
-	err := img.file.zero(lo, min(n<<img.bits, length-lo))
-	if err != nil {
-		img.freeClusters(at, n)
-	}
-	return at, err
+	return at, img.clean(at, n, length)
 }
 
 func (img *image) freeClusters(at, n int64) {

@@ -115,8 +115,12 @@ func (j *job) userResume() *qmp.ReplyError {
 	j.userPaused = false
 	j.ioStatus = "ok"
 	j.resume()
-	if b, ok := j.work.(*backup); ok && b.over && j.working() && j.pauseCount == 0 {
+	switch b, ok := j.work.(*backup); {
+	case !ok || !j.working() || j.pauseCount > 0:
+	case b.over:
 		j.end("") // the worker has nothing to wait for: it ends before the reply
+	default:
+		b.runEmpty()
 	}
 	return nil
 }

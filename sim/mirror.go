@@ -259,14 +259,7 @@ func (w *mirror) replace() {
 			old = n
 		}
 	}
-	for i := 0; i < len(old.parents); {
-		e := old.parents[i]
-		if e.parent != nil && w.target.reaches(e.parent) {
-			i++
-			continue
-		}
-		e.moveTo(w.target)
-	}
+	old.moveParents(w.target, func(e *edge) bool { return e.parent == nil || !w.target.reaches(e.parent) })
 	if !old.owned && len(old.parents) == 0 {
 		_ = w.job.m.closeNode(old)
 	}

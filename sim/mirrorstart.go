@@ -219,13 +219,8 @@ func (m *Machine) insertJobFilter(kind, role string, below *node, name qmp.Value
 		return nil, err
 	}
 	n.drv = &passDriver{n}
-	above := append([]*edge(nil), below.parents...)
+	below.moveParents(n, func(e *edge) bool { return e.user == nil || e.user.job == nil })
 	n.attach(role, below)
-	for _, e := range above {
-		if e.user == nil || e.user.job == nil {
-			e.moveTo(n)
-		}
-	}
 	m.insert(n)
 	return n, nil
 }

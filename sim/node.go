@@ -54,12 +54,14 @@ type node struct {
 	// said is the read-only option as it was given, mode as it is in force: a child
 	// without one of its own has its parent's (bs->explicit_options, bs->options).
 	said, mode access
-	children   []*edge
-	parents    []*edge
-	bitmaps    bitmapList
-	options    qmp.Value // as given to blockdev-add
-	one        [1]segment
-	closed     bool
+	// turning is set while it is looked at whether the node can become read-only.
+	turning  bool
+	children []*edge
+	parents  []*edge
+	bitmaps  bitmapList
+	options  qmp.Value // as given to blockdev-add
+	one      [1]segment
+	closed   bool
 	// implicit is set for filters of jobs that nobody gave a name: query-block
 	// looks through them.
 	implicit bool
@@ -158,6 +160,18 @@ func (e *edge) moveTo(c *node) {
 	e.child.parents = slices.DeleteFunc(e.child.parents, func(x *edge) bool { return x == e })
 	e.child = c
 	c.parents = append(c.parents, e)
+}
+
+// moveParents lets the edges of n that are wanted point to another node, the youngest
+// first, as QEMU walks them: the last of them is the youngest parent there.
+func (n *node) moveParents(to *node, wanted func(*edge) bool) (moved []*edge) {
+	for _, e := range slices.Backward(slices.Clone(n.parents)) {
+		if wanted(e) {
+			e.moveTo(to)
+			moved = append(moved, e)
+		}
+	}
+	return moved
 }
 
 func (n *node) length() int64 { return n.drv.length() }

@@ -141,6 +141,9 @@ func (n *node) conflictBelow() *qmp.ReplyError {
 		return err
 	}
 	if perm, _ := n.cumulative(); (n.readOnly || n.inactive) && perm&permWrite != 0 {
+		if n.turning {
+			return qmp.Generic("Read-only block node '" + n.name + "' cannot support read-write users")
+		}
 		return qmp.Generic("Block node is read-only")
 	}
 	if n.isStorage() {

@@ -237,6 +237,7 @@ func (r *reopening) unchanged() *qmp.ReplyError {
 // swap makes the prepared graph the current one, or takes it back.
 func (r *reopening) swap(back bool) {
 	r.n.readOnly, r.readOnly = r.readOnly, r.n.readOnly
+	r.n.turning = !back && r.n.readOnly && !r.readOnly
 	for _, m := range r.moves {
 		from, to := m.old, m.new
 		if back {
@@ -253,21 +254,6 @@ func (r *reopening) swap(back bool) {
 	}
 }
 
-// conflict looks at what the node and its new children would be.
-func (r *reopening) conflict() *qmp.ReplyError {
-	if err := r.n.mayBeReadOnly(); err != nil {
-		return err
-	}
-	return r.n.conflictBelow()
-}
-
-func (n *node) mayBeReadOnly() *qmp.ReplyError {
-	if perm, _ := n.cumulative(); n.readOnly && perm&permWrite != 0 {
-		return qmp.Generic("Read-only block node '" + n.name + "' cannot support read-write users")
-	}
-	return nil
-}
-
 // commit does what cannot be taken back: images are written out or taken into use.
 func (r *reopening) commit() *qmp.ReplyError {
 	n := r.n
@@ -279,7 +265,7 @@ func (r *reopening) commit() *qmp.ReplyError {
 			_ = n.m.closeNode(m.old)
 		}
 	}
-	n.said, n.mode = r.said, r.mode
+	n.said, n.mode, n.turning = r.said, r.mode, false
 	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
 		n.unmap = d.S() == "unmap"
 	}

@@ -61,12 +61,22 @@ func (s *sections) goBack() {
 					e.moveTo(x.node) // it is the youngest parent now
 				}
 			}
-			if len(x.jobs) > 0 {
+			if x.node.underJob() {
 				_ = x.m.die("") // an assertion about drained parents that the real binary fails
 			}
 			x.moved = false
 		}
 	}
+}
+
+// underJob reports whether a job has the node, or one below it; it may have done its work.
+func (n *node) underJob() bool {
+	for _, j := range n.m.jobs {
+		if j.usesTree(n) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *section) moveTo(to *node, m *Machine) {

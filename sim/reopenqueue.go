@@ -114,7 +114,7 @@ func (q reopenQueue) run() *qmp.ReplyError {
 		done = append(done, r)
 	}
 	for _, r := range q {
-		if err := r.conflict(); err != nil {
+		if err := r.n.conflictBelow(); err != nil {
 			undo()
 			return err
 		}

@@ -74,9 +74,19 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 		b.resize(size)
 	}
 	if shows {
-		if err := img.zero(below, old, size-old); err != nil {
+		if err := img.zeroTail(below, old, size); err != nil {
 			return ioError("Failed to zero out the new area", err)
 		}
 	}
 	return nil
+}
+
+// zeroTail makes what an image has grown by read as zero: zero clusters, and before them
+// data up to where a cluster begins (qcow2_co_truncate).
+func (img *image) zeroTail(backing *node, old, size int64) error {
+	head := min((old+img.clusterSize()-1)&^(img.clusterSize()-1), size)
+	if err := img.zero(backing, head, size-head); err != nil || head == old {
+		return err
+	}
+	return img.write(backing, old, head-old, nil)
 }

@@ -62,6 +62,17 @@ func (s *runSet) nextGap(i int64) int64 {
 	return i
 }
 
+// nextFree is how many numbers from i on are not in the set before the next that is.
+func (s *runSet) nextFree(i int64) int64 {
+	if s.has(i) {
+		return 0
+	}
+	if r, ok := s.next(i); ok {
+		return r.lo - i
+	}
+	return 1 << 62
+}
+
 // overlaps reports whether a member lies in [lo, hi).
 func (s *runSet) overlaps(lo, hi int64) bool {
 	k := s.search(lo)

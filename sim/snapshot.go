@@ -56,18 +56,11 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 	}
 	clean := a.clean
 	a.clean = func() { letGo(); clean() }
-	var moved []*edge
-	for _, e := range slices.Clone(base.parents) {
-		if e.parent != nil && overlay.reaches(e.parent) {
-			continue
-		}
-		e.moveTo(overlay)
-		moved = append(moved, e)
-	}
+	moved := base.moveParents(overlay, func(e *edge) bool { return e.parent == nil || !overlay.reaches(e.parent) })
 	backing := overlay.attach("backing", base)
 	undo := func() {
 		_ = backing.detach()
-		for _, e := range moved {
+		for _, e := range slices.Backward(moved) {
 			e.moveTo(base)
 		}
 	}

@@ -18,10 +18,12 @@ import (
 //  3. generated node names: random digits; they become numbers in order of first
 //     appearance.
 //  4. order of members: QEMU's is hash order (§1.5).
-//  5. the end of a job that copies may come before or after the reply of the
-//     command that runs meanwhile, be it the one that started it (§0.2); the end of
+//  5. the end of a job that copies, or its error, may come before or after the reply of
+//     the command that runs meanwhile, be it the one that started it (§0.2); the end of
 //     a job that had no work may not (but with sync=top, which looks for work
-//     first), nor one that a verb brought about; set-speed lets a job go on.
+//     first, and if it drains a job that copies, whose I/O lets the reply through),
+//     nor one that a verb brought about; set-speed lets a job go on. The same is true of
+//     a job that creates: its I/O is done or not.
 //  6. of two jobs that end independently, either may be first; of two jobs of a
 //     group, either may be the first to wait for the other.
 //  7. resets of the guest's own making: they are its firmware's.
@@ -39,7 +41,7 @@ var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 // Normalise renders what followed a command, one line per message.
 func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
 	if name := command.Get("execute").S(); !strings.Contains(name, "job-") || strings.HasSuffix(name, "-set-speed") {
-		answers = moveReply(answers, strings.Contains(command.String(), `"sync": "top"`))
+		answers = moveReply(answers, name == "blockdev-create", strings.Contains(command.String(), `"sync": "top"`))
 	}
 	ends := isEnd
 	if command.Get("arguments").Get("properties").Get("completion-mode").S() == "grouped" {
@@ -90,7 +92,7 @@ func isEnd(m qmp.Value) bool {
 }
 
 // moveReply is normalisation 5.
-func moveReply(answers []qmp.Value, scans bool) []qmp.Value {
+func moveReply(answers []qmp.Value, creates, scans bool) []qmp.Value {
 	var worked []string
 	reply := -1
 	for i, m := range answers {
@@ -99,7 +101,10 @@ func moveReply(answers []qmp.Value, scans bool) []qmp.Value {
 		}
 		n, ok := m.Get("data").Get("len").Int64()
 		switch event := m.Get("event").S(); {
-		case ok && (n > 0 || scans) && event == "BLOCK_JOB_COMPLETED", event == "BLOCK_JOB_PENDING":
+		case creates && m.Get("data").Get("status").S() == "created":
+			worked = append(worked, jobOf(m))
+		case ok && (n > 0 || scans || drains(answers[:i], jobOf(m))) && event == "BLOCK_JOB_COMPLETED",
+			event == "BLOCK_JOB_PENDING", event == "BLOCK_JOB_ERROR":
 			worked = append(worked, jobOf(m))
 		}
 	}
@@ -118,6 +123,14 @@ func moveReply(answers []qmp.Value, scans bool) []qmp.Value {
 	}
 	out := slices.Delete(slices.Clone(answers), reply, reply+1)
 	return slices.Insert(out, first, answers[reply])
+}
+
+// drains reports whether another job was paused while this one ended.
+func drains(before []qmp.Value, id string) bool {
+	at := slices.IndexFunc(before, func(m qmp.Value) bool { return isWaiting(m) && jobOf(m) == id })
+	return at >= 0 && slices.ContainsFunc(before[at:], func(m qmp.Value) bool {
+		return m.Get("data").Get("status").S() == "paused"
+	})
 }
 
 func isWaiting(m qmp.Value) bool { return m.Get("data").Get("status").S() == "waiting" }

@@ -8,7 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fleece/conformance/mirror/walk"
 	"fleece/host"
@@ -77,15 +80,28 @@ func (r *realSide) prepare(s walk.Setup) error {
 // fillMax is the virtual size of images without holes in their files.
 const fillMax = 1 << 30
 
-// fill stores the zeroes of a file, as qemu-img does: QEMU takes an image whose
-// metadata have holes for one that was preallocated, and then looks for holes in data,
-// too (qcow2_detect_metadata_preallocation).
+// spareBytes is room that is allocated to the file of an image beyond its end: more than
+// the holes in metadata and data of a session's image.
+const spareBytes = 16 << 20
+
+// fill stores the zeroes of a file, as qemu-img does, and gives it spare room. QEMU takes
+// an image of which more is counted than the host has allocated for one that was
+// preallocated, and then looks for holes in its data (qcow2_detect_metadata_preallocation):
+// where those are is the host file system's business.
 func fill(name string) error {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, data, 0o600)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = syscall.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, int64(len(data)), spareBytes)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // awaitEnd waits for the process, which the last command of a session ends.
