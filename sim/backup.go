@@ -31,6 +31,7 @@ type backup struct {
 	begun              bool   // a pump has worked on it
 	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
 	wasData            bool   // the last chunk was read from the source
+	more               bool   // and another was to follow it
 }
 
 func (b *backup) idle() bool                       { return b.copy.background() == 0 }
@@ -112,6 +113,7 @@ func (b *backup) fill() (delay time.Duration, err error) {
 			return 0, err
 		}
 		j.m.inflight++
+		b.more = c.bits.bits.count > 0
 		c.rate.delay(j.m.p.Now(), k.hi-k.lo)
 	}
 	return 0, nil
@@ -154,7 +156,7 @@ func (b *backup) between(gen int, delay time.Duration) bool {
 // next chunk go.
 func (b *backup) sleeps() bool {
 	c := b.copy
-	return !c.readFail && b.wasData && c.bits.bits.count > c.cluster>>c.bits.shift && c.rate.delay(b.job.m.p.Now(), 0) > throttleSleepMax
+	return !c.readFail && b.wasData && b.more && c.rate.delay(b.job.m.p.Now(), 0) > throttleSleepMax
 }
 
 // failed applies the error policy.
