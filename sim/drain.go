@@ -61,6 +61,17 @@ func (j *job) isOver() bool {
 	return ok && b.over && j.working()
 }
 
+// endOver ends the jobs whose work a command found to be over: nothing is left to wait for,
+// so that it happens before the reply.
+func (m *Machine) endOver() {
+	for i := 0; i < len(m.jobs); i++ {
+		if j := m.jobs[i]; j.isOver() && j.pauseCount == 0 {
+			j.end("")
+			i = -1 // its end may have woken another
+		}
+	}
+}
+
 // endsEarly lets a job end that was cancelled with its group when a section waits for it,
 // while another job of the group takes its filter out above or below it.
 func (j *job) endsEarly() bool {

@@ -118,11 +118,13 @@ func (img *image) cutBefore(g int64) {
 func (img *image) copyOnWrite(backing *node, r mapRun, off, n int64) error {
 	size := img.clusterSize()
 	first, last := r.g<<img.bits, (r.g+r.n-1)<<img.bits
+	filled := int64(-1)
 	for _, part := range [...]struct{ cluster, lo, hi int64 }{{first, first, off}, {last, off + n, last + size}} {
 		if part.lo >= part.hi {
 			continue
 		}
-		if img.data.external {
+		if img.data.external && part.cluster != filled {
+			filled = part.cluster
 			if err := img.data.fill(part.cluster, size); err != nil {
 				return err
 			}

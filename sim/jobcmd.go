@@ -115,11 +115,7 @@ func (j *job) userResume() *qmp.ReplyError {
 	j.userPaused = false
 	j.ioStatus = "ok"
 	j.resume()
-	switch b, ok := j.work.(*backup); {
-	case !ok || !j.working() || j.pauseCount > 0:
-	case b.over:
-		j.end("") // the worker has nothing to wait for: it ends before the reply
-	default:
+	if b, ok := j.work.(*backup); ok && j.working() && j.pauseCount == 0 && !b.over {
 		b.runEmpty()
 	}
 	return nil

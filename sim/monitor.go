@@ -79,6 +79,7 @@ func (mon *Monitor) execute(message qmp.Value) {
 		return
 	}
 	result, err := mon.run(r.Command)
+	mon.m.endOver()
 	if err != nil {
 		mon.send(err.Message(r.ID))
 		return

@@ -7,10 +7,10 @@ import "fleece/qmp"
 // not: the bitmaps stay read-only, and writes fail (seen with the real binary).
 func (n *node) freezeBitmaps() *qmp.ReplyError {
 	switch twin := n.twin(); {
-	case n.readOnly && n.hasUnstored():
-		return qmp.Generic("No write access")
 	case twin != nil:
 		return qmp.Generic("Bitmap '" + twin.name + "' already exists in the image")
+	case n.readOnly && n.hasUnstored():
+		return qmp.Generic("No write access")
 	}
 	if !n.readOnly {
 		if err := n.drv.close(); err != nil {

@@ -22,10 +22,11 @@ import (
 //     the command that runs meanwhile, be it the one that started it (§0.2); the end of
 //     a job that had no work may not (but with sync=top, which looks for work
 //     first, and if it drains a job that copies, whose I/O lets the reply through),
-//     nor one that a verb brought about; set-speed lets a job go on. The same is true of
+//     nor one that a verb brought about; set-speed and resume let a job go on. The same is true of
 //     a job that creates: its I/O is done or not.
-//  6. of two jobs that end independently, either may be first; of two jobs of a
-//     group, either may be the first to wait for the other.
+//  6. of two jobs that end independently, either may be first, and the one that is not
+//     shows that the other's end drains it; of two jobs of a group, either may be the
+//     first to wait for the other.
 //  7. resets of the guest's own making: they are its firmware's.
 //  8. the figures of a migration: they are about the guest's memory.
 //  9. a query of jobs may meet a job that copies one chunk earlier or later than the
@@ -40,14 +41,14 @@ var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 
 // Normalise renders what followed a command, one line per message.
 func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
-	if name := command.Get("execute").S(); !strings.Contains(name, "job-") || strings.HasSuffix(name, "-set-speed") {
+	if name := command.Get("execute").S(); !strings.Contains(name, "job-") || strings.HasSuffix(name, "-set-speed") || strings.HasSuffix(name, "-resume") {
 		answers = moveReply(answers, name == "blockdev-create", strings.Contains(command.String(), `"sync": "top"`))
 	}
 	ends := isEnd
 	if command.Get("arguments").Get("properties").Get("completion-mode").S() == "grouped" {
 		ends = isWaiting
 	}
-	answers = orderEnds(answers, ends)
+	answers = orderEnds(withoutPauses(answers), ends)
 	out := make([]string, 0, len(answers))
 	for _, a := range answers {
 		if a.Get("event").S() == "RESET" && a.Get("data").Get("guest").IsTrue() {
@@ -134,6 +135,29 @@ func drains(before []qmp.Value, id string) bool {
 }
 
 func isWaiting(m qmp.Value) bool { return m.Get("data").Get("status").S() == "waiting" }
+
+// withoutPauses is a part of normalisation 6: of jobs that end after another one, the
+// pauses meanwhile are left out.
+func withoutPauses(answers []qmp.Value) []qmp.Value {
+	first := slices.IndexFunc(answers, isEnd)
+	ending := map[string]bool{}
+	for _, m := range answers {
+		if isEnd(m) {
+			ending[jobOf(m)] = true
+		}
+	}
+	if len(ending) < 2 {
+		return answers
+	}
+	out := slices.Clone(answers[:first])
+	for _, m := range answers[first:] {
+		if s := m.Get("data").Get("status").S(); (s == "paused" || s == "running") && ending[jobOf(m)] {
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
 
 // orderEnds is normalisation 6.
 func orderEnds(answers []qmp.Value, isEnd func(qmp.Value) bool) []qmp.Value {

@@ -7,10 +7,12 @@
 //
 //   - storage shared by an image and another node: where clusters lie, and how long the
 //     file is, would show as content;
-//   - an image made inside of another one, or through a filter: the same;
+//   - an image made inside of another one, or through a filter, and a plain file written
+//     behind the back of an image that is in it: the same;
 //   - reopening over the storage of another node: its lock, and what no image is;
 //   - backups that read a plain file: which holes are left where zeroes were written is
 //     the host's file system's;
+//   - null-co without read-zeroes: it reads as what was in memory;
 //   - compressed backups to images: what zlib makes of data is its own business;
 //   - other actions beside a snapshot while jobs run: taking the snapshot back hangs the
 //     real binary or does not.

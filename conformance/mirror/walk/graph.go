@@ -2,6 +2,7 @@ package walk
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"fleece/qmp"
@@ -60,6 +61,26 @@ func (w *Walker) plainFile() string {
 	return unknown
 }
 
+// format is the storage node, if an image can be made in it: what a plain file under
+// another node gets is not written behind an image's back. An image was made in the file
+// from then on.
+func (w *Walker) format(storage string) string {
+	n := w.v.find(storage)
+	if n == nil {
+		return storage
+	}
+	for i := range w.v.nodes {
+		if x := &w.v.nodes[i]; x.driver == "raw" && x.file == n.file {
+			return unknown
+		}
+	}
+	if w.formatted == nil {
+		w.formatted = map[string]bool{}
+	}
+	w.formatted[filepath.Base(n.file)] = true
+	return storage
+}
+
 func driverOf(f File) string {
 	if f.Version == 0 {
 		return "raw"
@@ -81,6 +102,9 @@ func (w *Walker) openArgs() qmp.Value {
 	if w.d.In(40) {
 		driver = one(w.d, "raw", "qcow2", "bogus")
 	}
+	if driver == "raw" && (f.Version > 0 || w.formatted[f.Name]) {
+		driver = "qcow2" // as a plain file an image would show where its clusters lie
+	}
 	backing := qmp.Member{}
 	if driver == "qcow2" {
 		switch w.d.N(8) {
@@ -97,7 +121,7 @@ func (w *Walker) openArgs() qmp.Value {
 func (w *Walker) open() Step {
 	if w.d.In(25) {
 		return command("blockdev-add", text("driver", one(w.d, "null-co", "null-aio")), text("node-name", w.freeNode()),
-			number("size", one(w.d, 4<<20, 66048, int64(0))), w.maybe(2, flag("read-zeroes", true)))
+			number("size", one(w.d, 4<<20, 66048, int64(0))), flag("read-zeroes", true)) // without it, it reads as what was in memory
 	}
 	return Step{Command: qmp.Command{Name: "blockdev-add", Args: w.openArgs()}}
 }
@@ -166,7 +190,7 @@ func (w *Walker) create() Step {
 	if n := w.v.find(storage); n != nil && (n.driver == "qcow2" || n.driver == "copy-before-write") {
 		storage = w.plainFile() // where clusters of an image in an image lie would be content
 	}
-	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(storage)), number("size", size),
+	options := qmp.Dict(text("driver", "qcow2"), qmp.M("file", qmp.Str(w.format(storage))), number("size", size),
 		w.maybe(3, number("cluster-size", one(w.d, int64(65536), 4096, 2<<20, 3))),
 		w.maybe(6, text("version", one(w.d, "v3", "v2"))), w.maybe(12, flag("extended-l2", false)),
 		w.maybe(12, text("backing-file", w.setup.path("d0.qcow2"))), w.maybe(12, text("backing-fmt", "qcow2")))

@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"path/filepath"
 	"strings"
 
 	"fleece/qmp"
@@ -48,7 +49,11 @@ func (w *Walker) backupArgs() qmp.Value {
 func (w *Walker) target(source string) string {
 	n := w.v.find(source)
 	if n == nil || w.d.In(15) {
-		return w.node()
+		name := w.node()
+		if t := w.v.find(name); t != nil && t.driver == "file" && w.formatted[filepath.Base(t.file)] {
+			return unknown // it would be written into an image
+		}
+		return name
 	}
 	var fit []string
 	for i := range w.v.nodes {

@@ -12,6 +12,8 @@ type Walker struct {
 	setup  Setup
 	v      View
 	closed bool // quit was proposed
+	// formatted are the files in which an image was to be made.
+	formatted map[string]bool
 }
 
 // New makes a walker whose steps are drawn from d.
