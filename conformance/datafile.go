@@ -16,15 +16,16 @@ func (t *T) DataFiles() { t.dataFiles = true }
 // makeWithDataFile makes an empty image and its data file. With DataFileRaw all of the
 // disk is mapped, as QEMU makes such images.
 func (t *T) makeWithDataFile(k *disk) error {
-	k.data = k.Path + ".data"
-	t.Keeps(k.data)
-	f, err := t.host.OpenFile(k.data, host.ReadWrite|host.Create|host.Exclusive, 0o644)
+	f, err := t.dataFile(k)
 	if err != nil {
 		return err
 	}
 	image := &qcow2.Image{
 		Size: k.Size, ClusterBits: uint(bits.TrailingZeros64(uint64(k.ClusterSize))),
 		DataFile: k.data, DataTo: f, DataFileRaw: k.DataFileRaw,
+	}
+	if k.DataDevice {
+		image.DataTo = device{f}
 	}
 	if k.DataFileRaw {
 		image.Runs = []qcow2.Run{{Length: k.Size}}
@@ -35,12 +36,32 @@ func (t *T) makeWithDataFile(k *disk) error {
 	return f.Close()
 }
 
+// dataFile makes and opens the data file of a disk.
+func (t *T) dataFile(k *disk) (host.File, error) {
+	if k.DataDevice {
+		k.data = t.BlockDevice(k.Target+"-data", k.Size)
+		return t.host.OpenFile(k.data, host.ReadWrite, 0)
+	}
+	k.data = k.Path + ".data"
+	t.Keeps(k.data)
+	return t.host.OpenFile(k.data, host.ReadWrite|host.Create|host.Exclusive, 0o644)
+}
+
+// device is a block device to be written to, which has the size that it has.
+type device struct{ host.File }
+
+func (device) Truncate(int64) error { return nil }
+
 // dataStore is the data file within the <source> of the disk's active image.
 func (k *disk) dataStore() string {
 	if k.data == "" || len(k.below) > 0 {
 		return ""
 	}
-	return fmt.Sprintf("<dataStore type='file'><format type='raw'/><source file='%s'/></dataStore>", k.data)
+	kind, attr := "file", "file"
+	if k.DataDevice {
+		kind, attr = "block", "dev"
+	}
+	return fmt.Sprintf("<dataStore type='%s'><format type='raw'/><source %s='%s'/></dataStore>", kind, attr, k.data)
 }
 
 // expectDataNodes asserts that the driver named the nodes of data files: QEMU opens those
@@ -50,7 +71,11 @@ func (d *Domain) expectDataNodes() {
 		if k.data == "" {
 			continue
 		}
-		node := d.NodeOf(k.data, "file")
+		driver := "file"
+		if k.DataDevice {
+			driver = "host_device"
+		}
+		node := d.NodeOf(k.data, driver)
 		d.t.Expect(strings.HasPrefix(node, "libvirt-") && strings.HasSuffix(node, "-storage")).To(beTrue(),
 			"the node of the data file of %s is %s", k.Target, node)
 	}

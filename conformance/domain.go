@@ -18,6 +18,7 @@ type DiskSpec struct {
 	Transient   bool // changes are to be thrown away; libvirt refuses block jobs on it
 	DataFile    bool // the image, qcow2, has the metadata, and another file the content
 	DataFileRaw bool // with DataFile: that file alone is the disk, too
+	DataDevice  bool // with DataFile: it is a block device (FeatureBlockDevice)
 	NoMedium    bool // an empty cdrom drive; Target is then "hda" or another of bus ide
 }
 

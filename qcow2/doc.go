@@ -1,5 +1,5 @@
 // Package qcow2 reads and writes QEMU's qcow2 images, version 3, with backing
-// files, zero clusters and persistent dirty bitmaps, as bytes through io.ReaderAt
+// and data files, zero clusters and persistent dirty bitmaps, as bytes through io.ReaderAt
 // and io.WriterAt.
 //
 // It is not a block layer: no locking, no writing in place, no caching policy,

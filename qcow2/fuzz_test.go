@@ -22,6 +22,8 @@ func seeds(f *testing.F) {
 	add(small, none)
 	add(&qcow2.Image{Size: 1 << 30, ClusterBits: 9, BackingFile: "/base", BackingFormat: "raw"}, none)
 	add(&qcow2.Image{Size: 1 << 44, ClusterBits: 21}, none)
+	add(&qcow2.Image{Size: 4 << 12, ClusterBits: 12, DataFile: "/data", DataTo: new(memory), DataFileRaw: true,
+		Runs: []qcow2.Run{{Length: 4 << 12}}}, none)
 	add(&qcow2.Image{Size: 5 << 12, ClusterBits: 12, Runs: []qcow2.Run{{Length: 5 << 12, Kind: qcow2.Zero}}}, none)
 	for _, d := range damages {
 		add(small, func(m *memory) { d.do(m, partsOf(m)) })

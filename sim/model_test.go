@@ -64,6 +64,7 @@ func TestBackup_IsThePointInTimeWhateverTheGuestWritesMeanwhile(t *testing.T) {
 		size := rapid.SampledFrom([]int64{1 << 20, 3<<20 + 512, 5 << 20}).Draw(t, "size")
 		before := drawOps(t, "before", size, 8, 0, 0, 0, 1, 2)
 		// Not discards: whether the filter that drops them is there, is a race.
+		store := rapid.SampledFrom([]string{"", "", "data", "raw"}).Draw(t, "store")
 		during := drawOps(t, "during", size, 12, 0, 0, 1)
 		after := drawOps(t, "after", size, 4, 0, 1, 2)
 		noise := rapid.SliceOfN(rapid.SampledFrom([]string{
@@ -76,6 +77,9 @@ func TestBackup_IsThePointInTimeWhateverTheGuestWritesMeanwhile(t *testing.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		inWorld(t, size, &dice{seed}, func(b *bench) {
 			disk := make([]byte, size)
+			if store != "" {
+				b.overDataFile(size, store == "raw")
+			}
 			b.target("t", size)
 			for _, o := range before {
 				b.in("guest", func() { b.must(o.do(b.m)) })
@@ -117,6 +121,10 @@ func TestBackup_IsThePointInTimeWhateverTheGuestWritesMeanwhile(t *testing.T) {
 					t.Fatalf("bitmap %v, the guest touched %v", got, marks.runs)
 				}
 			})
+			if store != "" {
+				b.quit()
+				b.expectFiles(disk, store == "raw")
+			}
 		})
 	})
 }

@@ -53,6 +53,7 @@ type bench struct {
 	opts   Options
 	reply  qmp.Value
 	events []string
+	data   bool // the disk has a data file, over node "dd"
 }
 
 const dir = "/img"
@@ -97,16 +98,24 @@ func (b *bench) boot() {
 	b.in("qemu-main", func() {
 		var err error
 		b.m, err = New(b.p, b.k.View(b.p), machine.Spec{
-			Nodes: []qmp.Value{
-				parse(`{"driver":"file","filename":"/img/disk.qcow2","node-name":"ds","discard":"unmap"}`),
-				parse(`{"driver":"qcow2","file":"ds","node-name":"d","discard":"unmap"}`),
-			},
+			Nodes:   b.nodes(),
 			Devices: []machine.Device{{Driver: "virtio-blk-pci", ID: "disk", Drive: "d"}},
 		}, b.opts)
 		b.must(err)
 		b.mon = b.m.AddMonitor(b.receive)
 	})
 	b.qmp(`{"execute":"qmp_capabilities"}`)
+}
+
+func (b *bench) nodes() []qmp.Value {
+	file := parse(`{"driver":"file","filename":"/img/disk.qcow2","node-name":"ds","discard":"unmap"}`)
+	if b.data {
+		return []qmp.Value{
+			parse(`{"driver":"file","filename":"/img/disk.raw","node-name":"dd","discard":"unmap"}`), file,
+			parse(`{"driver":"qcow2","file":"ds","data-file":"dd","node-name":"d","discard":"unmap"}`),
+		}
+	}
+	return []qmp.Value{file, parse(`{"driver":"qcow2","file":"ds","node-name":"d","discard":"unmap"}`)}
 }
 
 func parse(text string) qmp.Value {

@@ -94,6 +94,37 @@ func TestCompare_ReadsThroughAChain(t *testing.T) {
 	}
 }
 
+// The name of a data file is for the working directory, as QEMU takes it.
+func TestCompare_ReadsDataFiles(t *testing.T) {
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		t.Skip("qemu-img is not installed")
+	}
+	dir := t.TempDir()
+	want := content(3 << 20)
+	raw := write(t, dir, "raw", want)
+	made, data := filepath.Join(dir, "made"), filepath.Join(dir, "data")
+	if out, err := exec.Command("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o", "data_file="+data, raw, made).CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	over := image(t, dir, "over", 3<<20, nil, made, "qcow2")
+	for _, path := range []string{made, over} {
+		if d, err := Compare([2]string{raw, path}, [2]string{}); d != nil || err != nil {
+			t.Errorf("%s: got %v, %v", path, d, err)
+		}
+	}
+	want[5] ^= 1
+	write(t, dir, "raw", want)
+	if d, err := Compare([2]string{raw, over}, [2]string{}); err != nil || d == nil || d.Offset != 5 {
+		t.Errorf("got %v, %v", d, err)
+	}
+	if err := os.Remove(data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(made, "qcow2"); err == nil || !strings.Contains(err.Error(), "its data file: open "+data) {
+		t.Errorf("without the data file: %v", err)
+	}
+}
+
 func TestOpen_ReadsWhatQEMUWrote(t *testing.T) {
 	if _, err := exec.LookPath("qemu-img"); err != nil {
 		t.Skip("qemu-img is not installed")

@@ -22,6 +22,13 @@ func dataFileSpecs() []conformance.Spec {
 			Body:         rawDataFileIsTheDisk,
 		},
 		{
+			ID:           "datafile.on-a-block-device",
+			Title:        "a disk whose data file is a block device is pushed and pulled, in full and since a checkpoint, whatever somebody else left on the device",
+			Requirements: []string{"BEG-04", "BEG-05", "PSH-01", "PUL-04", "I1", "I2", "I6", "I7"},
+			Needs:        []conformance.Feature{conformance.FeatureBlockDevice},
+			Body:         dataFileOnABlockDevice,
+		},
+		{
 			ID:           "datafile.has-an-index",
 			Title:        "the data file of a disk has the index behind that of its image: a threshold on it gives one event for it and none for the image",
 			Requirements: []string{"E263"},
@@ -114,6 +121,33 @@ func rawDataFileIsTheDisk(t *conformance.T) {
 	p.EndsWith(0, 1)
 	t.Join()
 	deleteCheckpoints(t, d, []string{"c0", "c1"})
+	d.PowerOff()
+}
+
+func dataFileOnABlockDevice(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{
+		{Target: "vda", Size: 64 << 10}, {Target: "vdb", Size: 1 << 20, ClusterSize: 4096, DataFile: true, DataDevice: true},
+	}})
+	d.Scribble("vdb", 3)
+	t.Go("guest", func() { d.Scribble("vdb", 4) })
+	full := d.Begin(conformance.BackupSpec{Checkpoint: "c0", Disks: images(t, "full", "vdb")})
+	full.AwaitSuccess()
+	full.EndsWith(1)
+	full.ExpectImages()
+	d.Write("vdb", 300<<10, 512)
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere(), Since: "c0", Checkpoint: "c1", Disks: []conformance.PullDisk{{Target: "vdb"}}})
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+	t.Join()
+	d.PowerOff()
+	d.ExpectBitmaps()
+	d.Start()
+	t.Go("guest again", func() { d.Scribble("vdb", 4) })
+	since := d.Begin(conformance.BackupSpec{Over: full, Disks: images(t, "since", "vdb")})
+	since.AwaitSuccess()
+	since.EndsWith(1)
+	since.ExpectImages()
+	t.Join()
 	d.PowerOff()
 }
 
