@@ -165,6 +165,11 @@ func (m *Machine) commitBelow(r commitRange, o jobOptions, a qmp.Value) *qmp.Rep
 	w.backends = append(w.backends,
 		r.base.use("root", &user{label: "an unnamed block device", perm: permRead | permWrite, shared: permReadShare}),
 		r.top.use("root", &user{label: "an unnamed block device", shared: permAll}))
+	if err := r.base.conflictBelow(); err != nil { // such as a data file that is read-only
+		w.finished(true)
+		j.dismiss()
+		return err
+	}
 	w.setSpeed(o.speed)
 	m.startBlockJob(j, false)
 	return nil

@@ -30,15 +30,20 @@ func (d *Disk) dataStore(source *xmldoc.Node, format string) (*DataStore, error)
 	return s, nil
 }
 
-// Options are the arguments of the data file's node, in libvirt's order: it has the access
-// mode of its image, and neither changes it by itself nor passes discards on.
-func (s *DataStore) Options(name string, readOnly bool) qmp.Value {
+// Options are the arguments of the data file's node, in libvirt's order: it passes no
+// discards on. That of a disk has the access mode of the disk, for good. One of an image
+// below is opened for writing when the image is written to: libvirt leaves it read-only,
+// and then QEMU commits nothing into it ("Block node is read-only").
+func (s *DataStore) Options(name string, readOnly, below bool) qmp.Value {
 	driver := "file"
 	if s.Type == "block" {
 		driver = "host_device"
 	}
-	return qmp.Dict(qmp.M("driver", qmp.Str(driver)), qmp.M("filename", qmp.Str(s.Path)),
-		qmp.M("node-name", qmp.Str(name)), qmp.M("read-only", qmp.Bool(readOnly)))
+	access := qmp.M("read-only", qmp.Bool(readOnly))
+	if below {
+		access = qmp.M("auto-read-only", qmp.Bool(true))
+	}
+	return qmp.Dict(qmp.M("driver", qmp.Str(driver)), qmp.M("filename", qmp.Str(s.Path)), qmp.M("node-name", qmp.Str(name)), access)
 }
 
 // numbered reports whether the document has the number of the data file's node.

@@ -22,14 +22,15 @@ const stored = `<domain><name>a</name><memory>1</memory><os><type>hvm</type></os
     <target dev='vda' bus='virtio'/></disk></devices></domain>`
 
 // The numbers and arguments are those of libvirt's test
-// qemuxmlconfdata/disk-qcow2-datafile-store (10.10.0).
+// qemuxmlconfdata/disk-qcow2-datafile-store (10.10.0), but for the access mode of a data
+// file of an image below.
 func TestPlan_OpensADataFileBeforeItsImageAndNumbersItBehind(t *testing.T) {
 	p, err := parse(t, stored).Plan()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		`{"driver": "host_device", "filename": "/dev/base", "node-name": "libvirt-4-storage", "read-only": true}`,
+		`{"driver": "host_device", "filename": "/dev/base", "node-name": "libvirt-4-storage", "auto-read-only": true}`,
 		`{"driver": "file", "filename": "/x/base", "node-name": "libvirt-3-storage", "auto-read-only": true, "discard": "unmap"}`,
 		`{"node-name": "libvirt-3-format", "read-only": true, "driver": "qcow2", "data-file": "libvirt-4-storage", "file": "libvirt-3-storage", "backing": null}`,
 		`{"driver": "file", "filename": "/x/top.raw", "node-name": "libvirt-2-storage", "read-only": false}`,

@@ -67,16 +67,22 @@ func (d *Domain) Number() ([]DiskPlan, int) {
 		}
 	}
 	for i := len(d.Disks) - 1; i >= 0; i-- {
-		plans[i] = DiskPlan{Nodes: make([]Node, len(d.Disks[i].Layers)), DeviceID: d.Disks[i].deviceID(i)}
-		for l := range plans[i].Nodes {
-			layer := &d.Disks[i].Layers[l]
-			plans[i].Nodes[l] = number(layer.Index, &next)
-			if layer.Data != nil {
-				plans[i].Data = append(plans[i].Data, DataNode{plans[i].Nodes[l], number(layer.Data.Index, &next)})
-			}
-		}
+		plans[i] = d.Disks[i].number(i, &next)
 	}
 	return plans, next
+}
+
+// number names what belongs to the disk at a place of the domain.
+func (d *Disk) number(place int, next *int) DiskPlan {
+	plan := DiskPlan{Nodes: make([]Node, len(d.Layers)), DeviceID: d.deviceID(place)}
+	for l := range plan.Nodes {
+		layer := &d.Layers[l]
+		plan.Nodes[l] = number(layer.Index, next)
+		if layer.Data != nil {
+			plan.Data = append(plan.Data, DataNode{plan.Nodes[l], number(layer.Data.Index, next)})
+		}
+	}
+	return plan
 }
 
 // number is the number that an image tells, or the next that is free.
@@ -122,7 +128,7 @@ func (d *Disk) addNodes(spec *machine.Spec, plan *DiskPlan) error {
 		layer := &d.Layers[l]
 		data := plan.DataOf(nodes[l])
 		if layer.Data != nil {
-			spec.Nodes = append(spec.Nodes, layer.Data.Options(data, d.ReadOnly || l > 0))
+			spec.Nodes = append(spec.Nodes, layer.Data.Options(data, d.ReadOnly, l > 0))
 		}
 		storage, err := layer.storage(nodes[l], d.Target)
 		if err != nil {
