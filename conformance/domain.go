@@ -41,7 +41,7 @@ type Domain struct {
 	*virt.Domain
 	Name  string
 	t     *T
-	disks []*disk
+	disks []*disk // changed with T.leaf held: the guest's tasks look disks up
 	guest *guest
 	agent *Agent   // nil: none
 	deaf  string   // the socket of a channel that the guest does not open
@@ -51,7 +51,9 @@ type Domain struct {
 	// checkpoints are the names whose bitmaps may be there, with the instant of each.
 	checkpoints []string
 	instants    []*oracle.Instant
-	untracked   []string        // CHECKPOINT/DISK for disks that a checkpoint leaves out
+	untracked   []string // CHECKPOINT/DISK for disks that a checkpoint leaves out
+	unplugged   []unpluggedDisk
+	absent      []unpluggedDisk // are to be plugged when it runs
 	broken      []string        // names of bitmaps that the spec itself spoilt
 	lastBegin   *oracle.Instant // of the newest call that may have made a checkpoint
 }
@@ -78,6 +80,7 @@ func (d *Domain) Start() {
 	d.t.Expect(d.Create()).To(succeed(), "create the domain")
 	d.gone = false
 	d.nodes = d.t.nodeNames(d)
+	d.plugAbsent()
 	d.expectDataNodes()
 }
 
@@ -91,6 +94,9 @@ func (t *T) DefineDomain(s DomainSpec) *Domain {
 		d.disks = append(d.disks, t.makeDisk(s.Name, i, ds))
 	}
 	d.guest = newGuest(t, d)
+	if t.plugs {
+		d.setAbsent()
+	}
 	if d.agent = s.Agent; d.agent != nil {
 		d.agent.d = d
 	}
@@ -133,7 +139,10 @@ func (t *T) makeDisk(domain string, index int, s DiskSpec) *disk {
 
 // disk finds a disk by target name.
 func (d *Domain) disk(target string) *disk {
-	for _, k := range d.disks {
+	d.t.leaf.Lock()
+	disks := d.disks
+	d.t.leaf.Unlock()
+	for _, k := range disks {
 		if k.Target == target {
 			return k
 		}

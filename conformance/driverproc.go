@@ -71,7 +71,12 @@ func (t *T) ReadOnlyDomain(d *Domain) *virt.Domain {
 }
 
 // KillDriver ends the driver's process as SIGKILL would. QEMU goes on.
-func (t *T) KillDriver() { t.driver.process.Kill() }
+func (t *T) KillDriver() {
+	t.driver.process.Kill()
+	t.mu.Lock()
+	t.noteChange()
+	t.mu.Unlock()
+}
 
 // RestartDriver starts the driver again over what the killed one left on disk,
 // and looks the domains up afresh.

@@ -40,9 +40,12 @@ func (g *guest) close() {
 
 // model is the oracle's disk of a target.
 func (d *Domain) model(target string) *oracle.Disk {
-	for i, k := range d.disks {
+	d.t.leaf.Lock()
+	disks, models := d.disks, d.guest.disks
+	d.t.leaf.Unlock()
+	for i, k := range disks {
 		if k.Target == target {
-			return d.guest.disks[i]
+			return models[i]
 		}
 	}
 	d.t.Broken("the spec names disk %q, which domain %s has not", target, d.Name)

@@ -97,6 +97,8 @@ type Target interface {
 	GuestWrite(domain, device string, off int64, data []byte) error
 	// GuestRead reads as the guest would.
 	GuestRead(domain, device string, off int64, data []byte) error
+	// GuestEject lets a device go that the guest was asked for.
+	GuestEject(domain, device string) error
 	// LimitDir gives an existing empty directory a capacity in bytes. Called
 	// before the machine is launched.
 	LimitDir(dir string, bytes int64) error

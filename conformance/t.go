@@ -48,6 +48,7 @@ type T struct {
 	// anyClient is whether the driver's TLS asks clients for no certificate.
 	anyClient bool
 	dataFiles bool // qcow2 disks have data files
+	plugs     bool // disks come to a domain once it runs
 	domains   []*Domain
 	servers   []*NBDTarget // of the harness
 	agents    []*Agent     // of guests

@@ -49,7 +49,7 @@ func (drv *Driver) DomainBackupBegin(id virt.DomainID, diskXML, checkpointXML *s
 	if err != nil {
 		return -1, err
 	}
-	if err := d.beginAsync(beginAPI); err != nil {
+	if err := d.beginAsync(beginAPI, false); err != nil {
 		return -1, err
 	}
 	if err := g.start(suffix); err != nil {

@@ -82,7 +82,7 @@ func (d *domain) define(def *domaindef.Domain) (virt.DomainID, error) {
 // keepLive stores the definition of the run before the persistent one becomes
 // another.
 func (d *domain) keepLive() error {
-	if d.run == nil || d.live != d.def {
+	if d.run == nil || d.live != d.def || d.inFlux {
 		return nil
 	}
 	return d.drv.write(d.drv.livePath(d.name), d.live.XML(-1))

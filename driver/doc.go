@@ -133,6 +133,9 @@ var (
 	_ virt.CurrentSnapshotGetter    = (*Driver)(nil)
 	_ virt.SnapshotCurrentTester    = (*Driver)(nil)
 	_ virt.SnapshotMetadataTester   = (*Driver)(nil)
+	_ virt.DeviceAttacher           = (*Driver)(nil)
+	_ virt.DeviceDetacher           = (*Driver)(nil)
+	_ virt.BlockThresholdSetter     = (*Driver)(nil)
 	_ virt.EventSource              = (*Driver)(nil)
 )
 

@@ -52,7 +52,10 @@ type domain struct {
 	// creating is the image creation that Begin waits for.
 	creating creation
 	// ended are disks whose job has concluded and was not dealt with, in order.
-	ended   []*disk
+	ended []*disk
+	// inFlux says that the stored definition of the run is ahead of live: a device is
+	// being attached.
+	inFlux  bool
 	working bool // the worker task runs
 	buffer  []byte
 	stopped stopReason // why the last run ended
@@ -70,6 +73,8 @@ type run struct {
 	lost error
 	// destroying, shutdown and halted tell why the machine ends.
 	destroying, shutdown, halted bool
+	// letGo are devices that the guest has let go and that are still in disks.
+	letGo []string
 }
 
 // stopReason is a detail of DOMAIN_EVENT_STOPPED, or -1 before the first run.

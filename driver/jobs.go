@@ -26,6 +26,9 @@ type jobs struct {
 	// async is the job "backup", from Begin until the copying is over. All sync
 	// jobs are allowed meanwhile.
 	async bool
+	// exclusive says that no call may change the domain while the async job runs:
+	// all do but a backup.
+	exclusive bool
 	// asyncAPI is the call that runs the async job; "" once it has returned.
 	asyncAPI string
 	// asyncAbort says that AbortJob was called while Begin still prepared.
@@ -41,23 +44,24 @@ func (d *domain) begin(kind jobKind, api string) error {
 	return d.acquire(kind, api, false)
 }
 
-// beginAsync takes the async job "backup"; E164.
-func (d *domain) beginAsync(api string) error {
+// beginAsync takes the async job; E164. An exclusive one keeps calls that modify the
+// domain out until it ends.
+func (d *domain) beginAsync(api string, exclusive bool) error {
 	if err := d.acquire(jobNone, api, true); err != nil {
 		return err
 	}
-	d.jobs.async, d.jobs.asyncAPI, d.jobs.asyncAbort = true, api, false
+	d.jobs.async, d.jobs.exclusive, d.jobs.asyncAPI, d.jobs.asyncAbort = true, exclusive, api, false
 	return nil
 }
 
 func (d *domain) acquire(kind jobKind, api string, async bool) error {
 	var deadline time.Time
-	for d.blocked(async) {
+	for d.blocked(kind, async) {
 		if deadline.IsZero() {
 			deadline = d.drv.p.Now().Add(d.drv.cfg.JobWait)
 		}
-		if !d.cond.WaitUntil(deadline) && d.blocked(async) {
-			return d.lockTimeout(async)
+		if !d.cond.WaitUntil(deadline) && d.blocked(kind, async) {
+			return d.lockTimeout(kind, async)
 		}
 	}
 	if kind != jobNone {
@@ -66,9 +70,12 @@ func (d *domain) acquire(kind jobKind, api string, async bool) error {
 	return nil
 }
 
-func (d *domain) blocked(async bool) bool {
-	return d.jobs.active != jobNone || async && d.jobs.async
+func (d *domain) blocked(kind jobKind, async bool) bool {
+	return d.jobs.active != jobNone || async && d.jobs.async || d.jobs.keepsOut(kind)
 }
+
+// keepsOut reports whether the async job that runs allows no sync job of that kind.
+func (j *jobs) keepsOut(kind jobKind) bool { return j.async && j.exclusive && kind == jobModify }
 
 // take is begin without a time-out, for what must be done in any case.
 func (d *domain) take(kind jobKind, api string) {
@@ -91,9 +98,9 @@ func (d *domain) endAsync() {
 }
 
 // lockTimeout names the call that holds the lock, if there is one.
-func (d *domain) lockTimeout(async bool) error {
+func (d *domain) lockTimeout(kind jobKind, async bool) error {
 	holder := d.jobs.api
-	if async && d.jobs.async {
+	if async && d.jobs.async || d.jobs.keepsOut(kind) {
 		holder = d.jobs.asyncAPI
 	}
 	if holder == "" {

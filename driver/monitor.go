@@ -112,6 +112,9 @@ func (d *domain) onEvent(r *run, e qmp.Event) {
 		d.mu.Lock()
 		r.paused = e.Name == qmp.EventStop
 		d.mu.Unlock()
+	case qmp.EventDeviceDeleted:
+		id, _ := qmp.AsDeviceDeleted(e)
+		d.deviceDeleted(r, id)
 	case qmp.EventShutdown:
 		d.mu.Lock()
 		r.shutdown = true

@@ -27,6 +27,7 @@ func (d *domain) recover() error {
 		return nil
 	}
 	d.recoverSnapshot(r)
+	d.recoverDevices(r)
 	d.recoverPending(r)
 	if d.tree.Len() > 0 {
 		d.dropSizes(r)

@@ -48,7 +48,7 @@ func (drv *Driver) createSnapshot(id virt.DomainID, xml string, checkpointXML *s
 	if err := s.parse(xml, checkpointXML); err != nil {
 		return virt.SnapshotID{}, err
 	}
-	if err := d.beginAsync(api); err != nil {
+	if err := d.beginAsync(api, true); err != nil {
 		return virt.SnapshotID{}, err
 	}
 	if s.has(virt.DOMAIN_SNAPSHOT_CREATE_REDEFINE) {

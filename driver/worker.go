@@ -18,7 +18,7 @@ func (d *domain) kick() {
 
 // work reports whether there is something for the worker.
 func (d *domain) work() bool {
-	return d.run != nil && (d.run.lost != nil || d.backup.visible() && len(d.ended) > 0)
+	return d.run != nil && (d.run.lost != nil || len(d.run.letGo) > 0 || d.backup.visible() && len(d.ended) > 0)
 }
 
 func (d *domain) worker() {
@@ -27,6 +27,10 @@ func (d *domain) worker() {
 	for d.work() {
 		if d.run.lost != nil {
 			d.stopLost(d.run)
+			continue
+		}
+		if len(d.run.letGo) > 0 {
+			d.dropLetGo(d.run)
 			continue
 		}
 		d.finishDisk(d.run, d.backup, d.ended[0])

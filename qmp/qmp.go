@@ -47,6 +47,9 @@ func (c Command) Message(id Value) Value {
 	return Dict(M("execute", Str(c.Name)), M("arguments", c.Args), M("id", id))
 }
 
+// Command is c: a command that has no type of its own is sent as it is.
+func (c Command) Command() Command { return c }
+
 // Error classes of QEMU (QapiErrorClass in qapi/error.json).
 const (
 	GenericError    = "GenericError"

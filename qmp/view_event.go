@@ -16,6 +16,8 @@ const (
 	EventReset              = "RESET"
 	EventPowerdown          = "POWERDOWN"
 	EventShutdown           = "SHUTDOWN"
+	EventDeviceDeleted      = "DEVICE_DELETED"
+	EventMigration          = "MIGRATION"
 )
 
 // Job states (JobStatus in qapi/job.json).

@@ -43,6 +43,14 @@ var vocabulary = []Commander{
 	BlockExportDel{ID: "e", Mode: "hard"},
 	QueryNamedBlockNodes{Flat: True},
 	QueryBlock{}, QueryJobs{}, QueryBlockJobs{}, QueryBlockExports{}, QueryStatus{}, QueryVersion{},
+	DeviceDel{ID: "d"},
+	BlockStream{JobID: "j", Device: "n", BaseNode: "b", Speed: 1, BackingFile: "/b", AutoFinalize: True, AutoDismiss: False},
+	BlockCommit{JobID: "j", Device: "n", TopNode: "t", BaseNode: "b", Speed: 1, BackingFile: "/b", AutoFinalize: True, AutoDismiss: False},
+	BlockdevMirror{
+		JobID: "j", Device: "n", Target: "t", Sync: "full", Speed: 1, Granularity: 65536, BufSize: 65536,
+		CopyMode: "background", AutoFinalize: True, AutoDismiss: False,
+	},
+	Migrate{URI: "unix:/s"}, MigrateCancel{}, MigrateSetBandwidth{MaxBandwidth: 1}, MigrateEvents{}, QueryMigrate{},
 	Cont{}, Stop{}, SystemReset{}, SystemPowerdown{}, Quit{},
 	HumanMonitorCommand{CommandLine: "info block"},
 	Transaction{

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -131,6 +132,21 @@ func (m *Machine) deviceDel(id string) *qmp.ReplyError {
 	default:
 		d.wantsUnplug = true
 	}
+	return nil
+}
+
+// GuestEject lets a device go that the guest was asked for, as its ACPI would.
+func (m *Machine) GuestEject(dev string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone {
+		return ErrGone
+	}
+	d := m.device(dev)
+	if d == nil || !d.wantsUnplug {
+		return fmt.Errorf("guest: device '%s' is not there, or nobody wants it", dev)
+	}
+	m.unplug(d)
 	return nil
 }
 

@@ -138,6 +138,54 @@ type BlockThresholdSetter interface {
 	DomainSetBlockThreshold(dom DomainID, dev string, threshold uint64, flags uint32) error
 }
 
+// BlockPuller is virDomainBlockPull.
+type BlockPuller interface {
+	DomainBlockPull(dom DomainID, disk string, bandwidth uint64, flags DomainBlockPullFlags) error
+}
+
+// BlockRebaser is virDomainBlockRebase; base is nil for all images below the active one.
+type BlockRebaser interface {
+	DomainBlockRebase(dom DomainID, disk string, base *string, bandwidth uint64, flags DomainBlockRebaseFlags) error
+}
+
+// BlockCommitter is virDomainBlockCommit.
+type BlockCommitter interface {
+	DomainBlockCommit(dom DomainID, disk string, base, top *string, bandwidth uint64, flags DomainBlockCommitFlags) error
+}
+
+// BlockCopier is virDomainBlockCopy.
+type BlockCopier interface {
+	DomainBlockCopy(dom DomainID, disk, destxml string, params []TypedParam, flags DomainBlockCopyFlags) error
+}
+
+// BlockResizer is virDomainBlockResize.
+type BlockResizer interface {
+	DomainBlockResize(dom DomainID, disk string, size uint64, flags DomainBlockResizeFlags) error
+}
+
+// DeviceAttacher is virDomainAttachDeviceFlags.
+type DeviceAttacher interface {
+	DomainAttachDevice(dom DomainID, xml string, flags DomainDeviceModifyFlags) error
+}
+
+// DeviceDetacher is virDomainDetachDeviceFlags.
+type DeviceDetacher interface {
+	DomainDetachDevice(dom DomainID, xml string, flags DomainDeviceModifyFlags) error
+}
+
+// DomainShutdowner is virDomainShutdown.
+type DomainShutdowner interface{ DomainShutdown(dom DomainID) error }
+
+// DomainSaver is virDomainSave.
+type DomainSaver interface {
+	DomainSave(dom DomainID, to string) error
+}
+
+// DomainMigrator is virDomainMigrateToURI.
+type DomainMigrator interface {
+	DomainMigrateToURI(dom DomainID, duri string, flags DomainMigrateFlags, dname *string, bandwidth uint64) error
+}
+
 // FSFreezer is virDomainFSFreeze: it returns a number >= 0.
 type FSFreezer interface {
 	DomainFSFreeze(dom DomainID, mountpoints []string, flags uint32) (int, error)

@@ -39,6 +39,7 @@ const (
 	ERR_RESOURCE_BUSY             ErrorNumber = 87
 	ERR_ACCESS_DENIED             ErrorNumber = 88
 	ERR_XML_INVALID_SCHEMA        ErrorNumber = 92
+	ERR_DEVICE_MISSING            ErrorNumber = 99
 	ERR_INVALID_DOMAIN_CHECKPOINT ErrorNumber = 102
 	ERR_NO_DOMAIN_CHECKPOINT      ErrorNumber = 103
 	ERR_NO_DOMAIN_BACKUP          ErrorNumber = 104
@@ -102,6 +103,8 @@ func (n ErrorNumber) laterEnvelope() string {
 		return "access denied: "
 	case ERR_XML_INVALID_SCHEMA:
 		return "XML document failed to validate against schema: "
+	case ERR_DEVICE_MISSING:
+		return "device not found: "
 	case ERR_INVALID_DOMAIN_CHECKPOINT:
 		return "Invalid domain checkpoint: "
 	case ERR_NO_DOMAIN_CHECKPOINT:

@@ -6,13 +6,16 @@ type DomainEventID int
 // The events that occur, with libvirt's numbers.
 const (
 	DOMAIN_EVENT_ID_LIFECYCLE       DomainEventID = 0
+	DOMAIN_EVENT_ID_DEVICE_REMOVED  DomainEventID = 15
 	DOMAIN_EVENT_ID_BLOCK_JOB_2     DomainEventID = 16
+	DOMAIN_EVENT_ID_DEVICE_ADDED    DomainEventID = 19
 	DOMAIN_EVENT_ID_BLOCK_THRESHOLD DomainEventID = 24
 	DOMAIN_EVENT_ID_JOB_COMPLETED   DomainEventID = 21
 )
 
 // Event is something that a driver tells its connections. The set is closed: a
-// JobCompletedEvent, a BlockJobEvent, a BlockThresholdEvent or a LifecycleEvent, for a type switch.
+// JobCompletedEvent, a BlockJobEvent, a BlockThresholdEvent, a DeviceAddedEvent, a
+// DeviceRemovedEvent or a LifecycleEvent, for a type switch.
 type Event interface {
 	// DomainID is the domain that it happened to.
 	DomainID() DomainID
@@ -24,6 +27,8 @@ type Event interface {
 func (JobCompletedEvent) closed()   {}
 func (BlockJobEvent) closed()       {}
 func (BlockThresholdEvent) closed() {}
+func (DeviceAddedEvent) closed()    {}
+func (DeviceRemovedEvent) closed()  {}
 func (LifecycleEvent) closed()      {}
 
 // EventID is 21.
@@ -34,6 +39,12 @@ func (BlockJobEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_BLOCK_JOB_
 
 // EventID is 24.
 func (BlockThresholdEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_BLOCK_THRESHOLD }
+
+// EventID is 19.
+func (DeviceAddedEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_DEVICE_ADDED }
+
+// EventID is 15.
+func (DeviceRemovedEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_DEVICE_REMOVED }
 
 // EventID is 0.
 func (LifecycleEvent) EventID() DomainEventID { return DOMAIN_EVENT_ID_LIFECYCLE }
@@ -103,6 +114,26 @@ type BlockThresholdEvent struct {
 
 // DomainID is the domain of the disk.
 func (e BlockThresholdEvent) DomainID() DomainID { return e.Domain }
+
+// DeviceAddedEvent is VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: the running domain has one more
+// device. Device is QEMU's name of it, "virtio-disk1".
+type DeviceAddedEvent struct {
+	Domain DomainID
+	Device string
+}
+
+// DomainID is the domain of the device.
+func (e DeviceAddedEvent) DomainID() DomainID { return e.Domain }
+
+// DeviceRemovedEvent is VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: the guest has let a device
+// go, and nothing is left of it in the running domain.
+type DeviceRemovedEvent struct {
+	Domain DomainID
+	Device string
+}
+
+// DomainID is the domain of the device.
+func (e DeviceRemovedEvent) DomainID() DomainID { return e.Domain }
 
 // LifecycleEvent is VIR_DOMAIN_EVENT_ID_LIFECYCLE.
 type LifecycleEvent struct {

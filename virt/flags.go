@@ -153,6 +153,75 @@ type DomainBlockJobSetSpeedFlags uint32
 // DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES says that the bandwidth is in bytes/s.
 const DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES DomainBlockJobSetSpeedFlags = 1 << 0
 
+// DomainBlockPullFlags are the flags of BlockPull.
+type DomainBlockPullFlags uint32
+
+// DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES says that the bandwidth is in bytes/s.
+const DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES DomainBlockPullFlags = 1 << 6
+
+// DomainBlockRebaseFlags are the flags of BlockRebase.
+type DomainBlockRebaseFlags uint32
+
+// Flags of BlockRebase, as released.
+const (
+	DOMAIN_BLOCK_REBASE_SHALLOW         DomainBlockRebaseFlags = 1 << 0
+	DOMAIN_BLOCK_REBASE_REUSE_EXT       DomainBlockRebaseFlags = 1 << 1
+	DOMAIN_BLOCK_REBASE_COPY_RAW        DomainBlockRebaseFlags = 1 << 2
+	DOMAIN_BLOCK_REBASE_COPY            DomainBlockRebaseFlags = 1 << 3
+	DOMAIN_BLOCK_REBASE_RELATIVE        DomainBlockRebaseFlags = 1 << 4
+	DOMAIN_BLOCK_REBASE_COPY_DEV        DomainBlockRebaseFlags = 1 << 5
+	DOMAIN_BLOCK_REBASE_BANDWIDTH_BYTES DomainBlockRebaseFlags = 1 << 6
+)
+
+// DomainBlockCommitFlags are the flags of BlockCommit.
+type DomainBlockCommitFlags uint32
+
+// Flags of BlockCommit, as released.
+const (
+	DOMAIN_BLOCK_COMMIT_SHALLOW         DomainBlockCommitFlags = 1 << 0
+	DOMAIN_BLOCK_COMMIT_DELETE          DomainBlockCommitFlags = 1 << 1
+	DOMAIN_BLOCK_COMMIT_ACTIVE          DomainBlockCommitFlags = 1 << 2
+	DOMAIN_BLOCK_COMMIT_RELATIVE        DomainBlockCommitFlags = 1 << 3
+	DOMAIN_BLOCK_COMMIT_BANDWIDTH_BYTES DomainBlockCommitFlags = 1 << 4
+)
+
+// DomainBlockCopyFlags are the flags of BlockCopy.
+type DomainBlockCopyFlags uint32
+
+// Flags of BlockCopy, as released.
+const (
+	DOMAIN_BLOCK_COPY_SHALLOW            DomainBlockCopyFlags = 1 << 0
+	DOMAIN_BLOCK_COPY_REUSE_EXT          DomainBlockCopyFlags = 1 << 1
+	DOMAIN_BLOCK_COPY_TRANSIENT_JOB      DomainBlockCopyFlags = 1 << 2
+	DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES DomainBlockCopyFlags = 1 << 3
+)
+
+// DomainBlockResizeFlags are the flags of BlockResize.
+type DomainBlockResizeFlags uint32
+
+// DOMAIN_BLOCK_RESIZE_BYTES says that the size is in bytes.
+const DOMAIN_BLOCK_RESIZE_BYTES DomainBlockResizeFlags = 1 << 0
+
+// DomainDeviceModifyFlags are the flags of AttachDeviceFlags and DetachDeviceFlags.
+type DomainDeviceModifyFlags uint32
+
+// Flags of AttachDeviceFlags and DetachDeviceFlags, as released. CURRENT is LIVE for a
+// domain that runs and CONFIG for one that does not.
+const (
+	DOMAIN_DEVICE_MODIFY_CURRENT DomainDeviceModifyFlags = 0
+	DOMAIN_DEVICE_MODIFY_LIVE    DomainDeviceModifyFlags = 1 << 0
+	DOMAIN_DEVICE_MODIFY_CONFIG  DomainDeviceModifyFlags = 1 << 1
+)
+
+// DomainMigrateFlags are the flags of MigrateToURI.
+type DomainMigrateFlags uint32
+
+// Flags of MigrateToURI, as released, as far as they are told apart here.
+const (
+	MIGRATE_LIVE      DomainMigrateFlags = 1 << 0
+	MIGRATE_PEER2PEER DomainMigrateFlags = 1 << 1
+)
+
 // ListAllDomainsFlags filter ListAllDomains; both of a group together are no filter.
 type ListAllDomainsFlags uint32
 

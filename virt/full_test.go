@@ -88,6 +88,38 @@ func (f *full) DomainGetBlockJobInfo(id, string, virt.DomainBlockJobInfoFlags) (
 func (f *full) DomainSetBlockThreshold(id, string, uint64, uint32) error {
 	return f.only("threshold")
 }
+func (f *full) DomainBlockPull(id, string, uint64, virt.DomainBlockPullFlags) error {
+	return f.only("pull")
+}
+
+func (f *full) DomainBlockRebase(id, string, *string, uint64, virt.DomainBlockRebaseFlags) error {
+	return f.only("rebase")
+}
+
+func (f *full) DomainBlockCommit(id, string, *string, *string, uint64, virt.DomainBlockCommitFlags) error {
+	return f.only("commit")
+}
+
+func (f *full) DomainBlockCopy(id, string, string, []virt.TypedParam, virt.DomainBlockCopyFlags) error {
+	return f.only("copy")
+}
+
+func (f *full) DomainBlockResize(id, string, uint64, virt.DomainBlockResizeFlags) error {
+	return f.only("resize")
+}
+
+func (f *full) DomainAttachDevice(id, string, virt.DomainDeviceModifyFlags) error {
+	return f.only("attach")
+}
+
+func (f *full) DomainDetachDevice(id, string, virt.DomainDeviceModifyFlags) error {
+	return f.only("detach")
+}
+func (f *full) DomainShutdown(id) error     { return f.only("shutdown") }
+func (f *full) DomainSave(id, string) error { return f.only("save") }
+func (f *full) DomainMigrateToURI(id, string, virt.DomainMigrateFlags, *string, uint64) error {
+	return f.only("migrate")
+}
 func (f *full) DomainFSFreeze(id, []string, uint32) (int, error) { return f.count("freeze") }
 func (f *full) DomainFSThaw(id, []string, uint32) (int, error)   { return f.count("thaw") }
 func (f *full) DomainGetXMLDesc(id, virt.DomainXMLFlags) (string, error) {

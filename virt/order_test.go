@@ -116,6 +116,11 @@ func simple(symbol, readOnlyID string, call func(h handles, s situation) error) 
 	return ordered{symbol, faults, call}
 }
 
+// deviceFaults are those of a call about a device: NULL comes before read-only.
+func deviceFaults(symbol string) []fault {
+	return []fault{badDomain(symbol), closed(symbol), noXML("§2", "xml", symbol), readOnly("§2", symbol)}
+}
+
 // onDisk is a call about a disk of a domain: read-only is refused before NULL is
 // (§2.3), where it writes.
 func onDisk(symbol, arg string, writes bool, call func(h handles, s situation) error) ordered {
@@ -196,6 +201,21 @@ var orders = []ordered{
 	onDisk("virDomainBlockJobSetSpeed", "disk", true, func(h handles, s situation) error { return h.dom.BlockJobSetSpeed(s.xml(), 1, 0) }),
 	onDisk("virDomainGetBlockJobInfo", "disk", false, func(h handles, s situation) error { _, err := h.dom.GetBlockJobInfo(s.xml(), 0); return err }),
 	onDisk("virDomainSetBlockThreshold", "dev", true, func(h handles, s situation) error { return h.dom.SetBlockThreshold(s.xml(), 1, 0) }),
+	onDisk("virDomainBlockPull", "disk", true, func(h handles, s situation) error { return h.dom.BlockPull(s.xml(), 1, 0) }),
+	onDisk("virDomainBlockRebase", "disk", true, func(h handles, s situation) error { return h.dom.BlockRebase(s.xml(), nil, 1, 0) }),
+	onDisk("virDomainBlockCommit", "disk", true, func(h handles, s situation) error { return h.dom.BlockCommit(s.xml(), nil, nil, 1, 0) }),
+	onDisk("virDomainBlockCopy", "disk", true, func(h handles, s situation) error { return h.dom.BlockCopy(s.xml(), xml, nil, 0) }),
+	onDisk("virDomainBlockCopy", "destxml", true, func(h handles, s situation) error { return h.dom.BlockCopy(xml, s.xml(), nil, 0) }),
+	onDisk("virDomainBlockResize", "disk", true, func(h handles, s situation) error { return h.dom.BlockResize(s.xml(), 1, 0) }),
+	onDisk("virDomainSave", "to", true, func(h handles, s situation) error { return h.dom.Save(s.xml()) }),
+	onDisk("virDomainMigrateToURI", "duri", true, func(h handles, s situation) error { return h.dom.MigrateToURI(s.xml(), 0, nil, 0) }),
+	{"virDomainAttachDeviceFlags", deviceFaults("virDomainAttachDeviceFlags"), func(h handles, s situation) error {
+		return h.dom.AttachDeviceFlags(s.xml(), 0)
+	}},
+	{"virDomainDetachDeviceFlags", deviceFaults("virDomainDetachDeviceFlags"), func(h handles, s situation) error {
+		return h.dom.DetachDeviceFlags(s.xml(), 0)
+	}},
+	simple("virDomainShutdown", "§2", func(h handles, _ situation) error { return h.dom.Shutdown() }),
 	simple("virDomainFSFreeze", "§2", func(h handles, _ situation) error { _, err := h.dom.FSFreeze(nil, 0); return err }),
 	simple("virDomainFSThaw", "§2", func(h handles, _ situation) error { _, err := h.dom.FSThaw(nil, 0); return err }),
 	simple("virDomainCreate", "§2", func(h handles, _ situation) error { return h.dom.Create() }),

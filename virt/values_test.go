@@ -46,6 +46,16 @@ func TestNumbersAreTheReleasedOnesAndTheSeeds(t *testing.T) { // contract rows 3
 		{"block job abort PIVOT", int(virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT), 2},
 		{"block job info BANDWIDTH_BYTES", int(virt.DOMAIN_BLOCK_JOB_INFO_BANDWIDTH_BYTES), 1},
 		{"block job speed BANDWIDTH_BYTES", int(virt.DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES), 1},
+		{"pull BANDWIDTH_BYTES", int(virt.DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES), 64},
+		{"rebase COPY", int(virt.DOMAIN_BLOCK_REBASE_COPY), 8},
+		{"commit ACTIVE", int(virt.DOMAIN_BLOCK_COMMIT_ACTIVE), 4},
+		{"commit BANDWIDTH_BYTES", int(virt.DOMAIN_BLOCK_COMMIT_BANDWIDTH_BYTES), 16},
+		{"copy TRANSIENT_JOB", int(virt.DOMAIN_BLOCK_COPY_TRANSIENT_JOB), 4},
+		{"copy SYNCHRONOUS_WRITES", int(virt.DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES), 8},
+		{"resize BYTES", int(virt.DOMAIN_BLOCK_RESIZE_BYTES), 1},
+		{"device LIVE", int(virt.DOMAIN_DEVICE_MODIFY_LIVE), 1},
+		{"device CONFIG", int(virt.DOMAIN_DEVICE_MODIFY_CONFIG), 2},
+		{"migrate PEER2PEER", int(virt.MIGRATE_PEER2PEER), 2},
 		{"domains HAS_CHECKPOINT", int(virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT), 1 << 14},
 		{"domains NO_CHECKPOINT", int(virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT), 1 << 15},
 		{"undefine CHECKPOINTS_METADATA", int(virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA), 16},
@@ -84,7 +94,8 @@ func TestTextsForPeople(t *testing.T) { // JOB-10
 
 func TestEveryEventHasItsNumberAndItsDomain(t *testing.T) {
 	for _, e := range []virt.Event{
-		virt.JobCompletedEvent{Domain: aDomain}, virt.BlockJobEvent{Domain: aDomain}, virt.BlockThresholdEvent{Domain: aDomain}, virt.LifecycleEvent{Domain: aDomain},
+		virt.JobCompletedEvent{Domain: aDomain}, virt.BlockJobEvent{Domain: aDomain}, virt.BlockThresholdEvent{Domain: aDomain},
+		virt.DeviceAddedEvent{Domain: aDomain}, virt.DeviceRemovedEvent{Domain: aDomain}, virt.LifecycleEvent{Domain: aDomain},
 	} {
 		want := virt.DomainEventID(-1)
 		switch e.(type) {
@@ -94,6 +105,10 @@ func TestEveryEventHasItsNumberAndItsDomain(t *testing.T) {
 			want = 16
 		case virt.BlockThresholdEvent:
 			want = 24
+		case virt.DeviceAddedEvent:
+			want = 19
+		case virt.DeviceRemovedEvent:
+			want = 15
 		case virt.LifecycleEvent:
 			want = 0
 		}

@@ -44,6 +44,10 @@ func (t *simTarget) GuestRead(domain, device string, off int64, data []byte) err
 	return t.guest(domain, func(m *sim.Machine) error { return m.GuestRead(device, off, data) })
 }
 
+func (t *simTarget) GuestEject(domain, device string) error {
+	return t.guest(domain, func(m *sim.Machine) error { return m.GuestEject(device) })
+}
+
 // guest runs one request of the guest in QEMU's process.
 func (t *simTarget) guest(domain string, request func(m *sim.Machine) error) error {
 	m, err := t.machine(domain)

@@ -52,8 +52,9 @@ func All() []conformance.Spec {
 		defectSpecs(),
 		fieldSpecs(),
 		dataFileSpecs(),
+		plugSpecs(),
 	} {
 		all = append(all, part...)
 	}
-	return append(all, overDataFiles(all)...)
+	return append(append(all, overDataFiles(all)...), pluggedSpecs(all)...)
 }

@@ -112,17 +112,5 @@ func lay(disk *xmldoc.Node, old, image *Layer) {
 	}
 	driver.SetAttr("type", image.Format)
 
-	rest := disk.Child
-	disk.SetAttr("type", image.Type)
-	disk.Child = nil
-	disk.Append(driver)
-	disk.Append(source)
-	disk.Append(below)
-	for n := rest; n != nil; {
-		next := n.Next
-		if n.Name != "driver" && n.Name != "source" && n.Name != "backingStore" {
-			disk.Append(n.Alone())
-		}
-		n = next
-	}
+	rebuild(disk, image.Type, driver, source, below)
 }

@@ -49,8 +49,12 @@ type Node struct {
 	pieces int // of text beyond the first
 }
 
-// Attr returns the value of an attribute; ok is false if it is absent.
+// Attr returns the value of an attribute; ok is false if it is absent. It may be
+// called on a nil Node.
 func (n *Node) Attr(name string) (value string, ok bool) {
+	if n == nil {
+		return "", false
+	}
 	for i := range n.Attrs {
 		if n.Attrs[i].Name == name {
 			return n.Attrs[i].Value, true
