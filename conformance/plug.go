@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 
 	"fleece/conformance/oracle"
@@ -31,11 +32,12 @@ func (d *Domain) TryPlug(s DiskSpec, flags virt.DomainDeviceModifyFlags) error {
 	d.t.mu.Lock()
 	model := d.guest.history.AddDisk(k.Target, max(k.Size, oracle.SectorSize))
 	d.t.mu.Unlock()
+	before := d.t.nodeNames(d)
 	if err := d.AttachDeviceFlags(virt.XML(k.xml()), flags); err != nil {
 		return err
 	}
 	if flags&virt.DOMAIN_DEVICE_MODIFY_LIVE != 0 {
-		d.plugged(k, model)
+		d.plugged(k, model, before)
 	}
 	return nil
 }
@@ -45,9 +47,9 @@ const bothDefinitions = virt.DOMAIN_DEVICE_MODIFY_LIVE | virt.DOMAIN_DEVICE_MODI
 
 // PlugAgain plugs a disk that was unplugged; its content is what it was.
 func (d *Domain) PlugAgain(target string) {
-	u := d.unpluggedDisk(target)
+	u, before := d.unpluggedDisk(target), d.t.nodeNames(d)
 	d.t.Expect(d.AttachDeviceFlags(virt.XML(u.disk.xml()), bothDefinitions)).To(succeed(), "plug disk %s again", target)
-	d.cameBack(target)
+	d.cameBack(target, before)
 }
 
 // PlugAgainUnseen is PlugAgain for a call whose result may be lost; SettlePlugged looks
@@ -66,23 +68,28 @@ func (d *Domain) unpluggedDisk(target string) unpluggedDisk {
 	return unpluggedDisk{}
 }
 
-func (d *Domain) cameBack(target string) {
+func (d *Domain) cameBack(target string, before []string) {
 	for i, u := range d.unplugged {
 		if u.disk.Target == target {
 			d.unplugged = append(d.unplugged[:i:i], d.unplugged[i+1:]...)
-			d.plugged(u.disk, u.model)
+			d.plugged(u.disk, u.model, before)
 			return
 		}
 	}
 }
 
-// plugged says that a disk is the running domain's.
-func (d *Domain) plugged(k *disk, model *oracle.Disk) {
+// plugged says that a disk is the running domain's; before are the nodes that QEMU had.
+func (d *Domain) plugged(k *disk, model *oracle.Disk, before []string) {
 	d.t.leaf.Lock()
 	d.disks = append(d.disks[:len(d.disks):len(d.disks)], k)
 	d.guest.disks = append(d.guest.disks[:len(d.guest.disks):len(d.guest.disks)], model)
 	d.t.leaf.Unlock()
-	d.nodes = d.t.nodeNames(d)
+	for _, name := range d.t.nodeNames(d) {
+		if !contains(before, name) {
+			d.nodes = append(d.nodes, name)
+		}
+	}
+	sort.Strings(d.nodes)
 }
 
 // SettlePlugged looks, after the driver died, whether a disk is plugged: its document
@@ -97,14 +104,14 @@ func (d *Domain) SettlePlugged(target string) {
 	}
 	switch {
 	case there && !known:
-		d.cameBack(target)
+		d.cameBack(target, d.nodes)
 	case !there && known:
 		d.Unplugged(target)
 	}
 	nodes := 0
 	for _, k := range d.disks {
 		if !k.NoMedium {
-			nodes += 2 * (1 + len(k.below))
+			nodes += k.nodes()
 		}
 	}
 	d.nodes = d.t.nodeNames(d)
@@ -113,6 +120,15 @@ func (d *Domain) SettlePlugged(target string) {
 		blocks := d.t.query(m, qmp.Command{Name: "query-block"}).Items()
 		d.t.Expect(blocks).To(haveLen(len(d.disks)), "the devices of the disks in the document")
 	})
+}
+
+// nodes counts the block nodes of a disk.
+func (k *disk) nodes() int {
+	n := 2 * (1 + len(k.below))
+	if k.data != "" {
+		n++
+	}
+	return n
 }
 
 // setAbsent leaves the disks that can be plugged to plugAbsent.
@@ -134,8 +150,9 @@ func (d *Domain) plugAbsent() {
 	absent := d.absent
 	d.absent = nil
 	for _, u := range absent {
+		before := d.t.nodeNames(d)
 		d.t.Expect(d.AttachDeviceFlags(virt.XML(u.disk.xml()), bothDefinitions)).To(succeed(), "plug disk %s", u.disk.Target)
-		d.plugged(u.disk, u.model)
+		d.plugged(u.disk, u.model, before)
 	}
 }
 
@@ -200,7 +217,14 @@ func (d *Domain) Unplugged(target string) {
 		d.disks = append(d.disks[:i:i], d.disks[i+1:]...)
 		d.guest.disks = append(d.guest.disks[:i:i], d.guest.disks[i+1:]...)
 		d.t.leaf.Unlock()
-		d.nodes = d.t.nodeNames(d)
+		was := d.nodes
+		d.nodes = nil
+		for _, name := range d.t.nodeNames(d) {
+			if contains(was, name) {
+				d.nodes = append(d.nodes, name)
+			}
+		}
+		d.t.Expect(len(was)-len(d.nodes)).To(equal(k.nodes()), "block nodes that went with disk %s", target)
 		return
 	}
 	d.t.Broken("the spec names disk %q, which domain %s has not", target, d.Name)

@@ -161,10 +161,8 @@ func (d *domain) plug(r *run, element *xmldoc.Node) error {
 	}
 	at := live.Disk(element.First("target").AttrOr("dev", ""))
 	disk := &live.Disks[at]
-	for i := range disk.Layers {
-		if _, err := d.drv.h.Stat(disk.Layers[i].Path); err != nil {
-			return systemError(err, "Cannot access storage file '%s' (as uid:0, gid:0)", disk.Layers[i].Path)
-		}
+	if err := d.accessible(disk); err != nil {
+		return err
 	}
 	plan, spec, err := live.PlanDisk(at, d.stored.NextNode)
 	if err != nil {
@@ -174,7 +172,7 @@ func (d *domain) plug(r *run, element *xmldoc.Node) error {
 		return err
 	}
 	p := &plugging{d: d, r: r, live: live, plan: plan}
-	d.stored.NextNode += len(plan.Nodes)
+	d.stored.NextNode += len(plan.Nodes) + len(plan.Data)
 	if err := d.save(); err != nil {
 		return err
 	}
@@ -194,6 +192,22 @@ func (d *domain) plug(r *run, element *xmldoc.Node) error {
 	r.disks = append(r.disks[:len(r.disks):len(r.disks)], plan)
 	d.live = live
 	d.drv.emit(virt.DeviceAddedEvent{Domain: d.id(), Device: plan.DeviceID})
+	return nil
+}
+
+// accessible looks for the files of a disk's images.
+func (d *domain) accessible(disk *domaindef.Disk) error {
+	for i := range disk.Layers {
+		paths := []string{disk.Layers[i].Path}
+		if data := disk.Layers[i].Data; data != nil {
+			paths = append(paths, data.Path)
+		}
+		for _, path := range paths {
+			if _, err := d.drv.h.Stat(path); err != nil {
+				return systemError(err, "Cannot access storage file '%s' (as uid:0, gid:0)", path)
+			}
+		}
+	}
 	return nil
 }
 

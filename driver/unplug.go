@@ -101,9 +101,8 @@ func (d *domain) dropDevice(r *run, device string) {
 	if at < 0 {
 		return // not a disk of ours
 	}
-	for _, n := range r.disks[at].Nodes {
-		d.attempt(r, qmp.BlockdevDel{NodeName: n.Format()})
-		d.attempt(r, qmp.BlockdevDel{NodeName: n.Storage()})
+	for _, name := range r.disks[at].Closing() {
+		d.attempt(r, qmp.BlockdevDel{NodeName: name})
 	}
 	if d.usable(r) == nil && d.forgetDisk(r, at) {
 		d.drv.emit(virt.DeviceRemovedEvent{Domain: d.id(), Device: device})

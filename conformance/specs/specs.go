@@ -56,5 +56,6 @@ func All() []conformance.Spec {
 	} {
 		all = append(all, part...)
 	}
-	return append(append(all, overDataFiles(all)...), pluggedSpecs(all)...)
+	all = append(all, overDataFiles(all)...)
+	return append(all, pluggedSpecs(all)...)
 }

@@ -3,7 +3,6 @@ package domaindef
 import (
 	"fleece/driver/xmldoc"
 	"fleece/machine"
-	"fleece/qmp"
 	"fleece/virt"
 )
 
@@ -100,12 +99,14 @@ func (d *Domain) WithoutDisk(target string) (*Domain, error) {
 func (d *Domain) PlanDisk(at, next int) (DiskPlan, machine.Spec, error) {
 	disk := &d.Disks[at]
 	plan := DiskPlan{DeviceID: disk.deviceID(at)}
-	for range disk.Layers {
-		plan.Nodes = append(plan.Nodes, Node(next))
-		next++
+	for l := range disk.Layers {
+		plan.Nodes = append(plan.Nodes, number(0, &next))
+		if disk.Layers[l].Data != nil {
+			plan.Data = append(plan.Data, DataNode{plan.Nodes[l], number(0, &next)})
+		}
 	}
 	var spec machine.Spec
-	if err := disk.addNodes(&spec, plan.Nodes); err != nil {
+	if err := disk.addNodes(&spec, &plan); err != nil {
 		return DiskPlan{}, machine.Spec{}, err
 	}
 	driver, err := disk.deviceDriver()
@@ -120,11 +121,17 @@ func (d *Domain) PlanDisk(at, next int) (DiskPlan, machine.Spec, error) {
 	return plan, spec, nil
 }
 
-// NodeOptions are the arguments with which one image of a disk is opened again.
-func (d *Disk) NodeOptions(plan DiskPlan, layer int, readOnly bool) (qmp.NodeOptions, error) {
-	backing := qmp.Null()
-	if layer+1 < len(plan.Nodes) {
-		backing = qmp.Str(plan.Nodes[layer+1].Format())
+// Closing lists the nodes of a disk in the order in which they can be deleted.
+func (p *DiskPlan) Closing() []string { return p.ClosingOf(p.Nodes) }
+
+// ClosingOf is Closing for some images of the disk, upper ones before lower ones.
+func (p *DiskPlan) ClosingOf(images []Node) []string {
+	var names []string
+	for _, n := range images {
+		names = append(names, n.Format(), n.Storage())
+		if data := p.DataOf(n); data != "" {
+			names = append(names, data)
+		}
 	}
-	return d.Layers[layer].format(plan.Nodes[layer], readOnly, backing)
+	return names
 }
