@@ -58,6 +58,14 @@ func overDataFiles(all []conformance.Spec) []conformance.Spec {
 			id = "datafile.the-domain-dies"
 		case "push.every-shape":
 			id = "datafile.push-every-shape"
+		case "push.the-domain-dies":
+			id = "datafile.push-the-domain-dies"
+		case "plug.one-by-one":
+			id = "datafile.plugged-one-by-one"
+		case "plug.pulled-beside-one-that-was-there":
+			id = "datafile.plugged-beside-one-that-was-there"
+		case "plug.driver-killed-anywhere":
+			id = "datafile.driver-killed-while-plugging"
 		case "push.target-must-be-there":
 			id = "datafile.target-must-be-there"
 		case "incremental.of-a-disk-made-read-only":

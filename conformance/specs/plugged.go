@@ -14,7 +14,7 @@ func pluggedSpecs(of []conformance.Spec) []conformance.Spec {
 		"pull.every-shape", "pull.scratch-must-be-there", "pull.rounds-over-tls", "pull.the-domain-dies",
 		"push.every-shape", "push.target-must-be-there", "push.the-domain-dies",
 		"datafile.pull-every-shape", "datafile.scratch-must-be-there", "datafile.the-domain-dies",
-		"datafile.push-every-shape", "datafile.target-must-be-there",
+		"datafile.push-every-shape", "datafile.target-must-be-there", "datafile.push-the-domain-dies",
 	} {
 		for _, s := range of {
 			if s.ID == id {
