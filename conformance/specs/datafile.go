@@ -29,6 +29,14 @@ func dataFileSpecs() []conformance.Spec {
 			Body:         dataFileOnABlockDevice,
 		},
 		{
+			ID: "datafile.below-an-overlay",
+			Title: "disks with data files, one raw, are snapshotted, and below the overlays they are what they were: increments reach through, " +
+				"also when the domain was started on the chain and its driver is another one",
+			Requirements: []string{"BEG-05", "CHK-06", "I6", "I7", "I11"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         dataFileBelowAnOverlay,
+		},
+		{
 			ID:           "datafile.has-an-index",
 			Title:        "the data file of a disk has the index behind that of its image: a threshold on it gives one event for it and none for the image",
 			Requirements: []string{"E263"},
@@ -157,6 +165,40 @@ func dataFileOnABlockDevice(t *conformance.T) {
 	since.ExpectImages()
 	t.Join()
 	d.PowerOff()
+}
+
+func dataFileBelowAnOverlay(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{
+		{Target: "vda", Size: 1 << 20, DataFile: true, DataFileRaw: true}, {Target: "vdb", Size: 1 << 20, ClusterSize: 4096, DataFile: true},
+	}})
+	scribble := func() {
+		d.Scribble("vda", 3)
+		d.Scribble("vdb", 3)
+	}
+	scribble()
+	full := d.Begin(conformance.BackupSpec{Checkpoint: "c0", Disks: images(t, "full", "vda", "vdb")})
+	full.AwaitSuccess()
+	full.EndsWith(1)
+	scribble()
+	t.Go("guest", scribble)
+	d.Snapshot(conformance.SnapshotSpec{Name: "s0", Checkpoint: "c1"})
+	t.Join()
+	scribble()
+	d.PowerOff()
+	t.KillDriver()
+	t.RestartDriver()
+	d.Start()
+	t.Go("guest again", scribble)
+	since := d.Begin(conformance.BackupSpec{Since: "c0", Over: full, Disks: images(t, "since", "vda", "vdb")})
+	since.AwaitSuccess()
+	since.EndsWith(1)
+	since.ExpectImages()
+	t.Join()
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere(), Since: "c0", Disks: []conformance.PullDisk{{Target: "vda"}, {Target: "vdb"}}})
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+	d.PowerOff()
+	d.ExpectBitmaps()
 }
 
 func dataFileHasAnIndex(t *conformance.T) {
