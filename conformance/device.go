@@ -39,12 +39,16 @@ type readBreaker interface {
 	FailReads(path string) (heal func())
 }
 
-// FailReads makes the image of a disk unreadable for everybody until heal is called:
+// FailReads makes the content of a disk unreadable for everybody until heal is called:
 // EIO. The spec must need FeatureReadErrors.
 func (d *Domain) FailReads(target string) (heal func()) {
 	breaker, ok := d.t.env.Target.(readBreaker)
 	if !ok {
 		d.t.Broken("the lane's target cannot make a disk unreadable")
 	}
-	return breaker.FailReads(d.disk(target).Path)
+	k := d.disk(target)
+	if k.data != "" {
+		return breaker.FailReads(k.data)
+	}
+	return breaker.FailReads(k.Path)
 }

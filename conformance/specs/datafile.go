@@ -66,6 +66,8 @@ func overDataFiles(all []conformance.Spec) []conformance.Spec {
 			id = "datafile.the-domain-dies"
 		case "push.every-shape":
 			id = "datafile.push-every-shape"
+		case "push.unreadable-source":
+			id = "datafile.unreadable"
 		case "push.the-domain-dies":
 			id = "datafile.push-the-domain-dies"
 		case "plug.one-by-one":
