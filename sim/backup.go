@@ -32,6 +32,9 @@ type backup struct {
 	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
 	wasData            bool   // the last chunk was read from the source
 	more               bool   // and another was to follow it
+	// loads is set when the job was resumed and reads a table of its source before it
+	// waits for its speed limit.
+	loads bool
 }
 
 func (b *backup) idle() bool                       { return b.copy.background() == 0 }
@@ -50,7 +53,7 @@ const throttleSleepMax = 2 * time.Second
 // step starts what may start, then finishes the oldest chunk.
 func (b *backup) step(gen int) bool {
 	c, m := b.copy, b.job.m
-	b.begun = true
+	b.begun, b.loads = true, false
 	if b.mode == syncNone {
 		return false // copies for guest writes only, until cancelled
 	}
@@ -68,6 +71,17 @@ func (b *backup) step(gen int) bool {
 	}
 	b.finishChunk(k)
 	return true
+}
+
+// look asks for the status of the next chunk, as QEMU does before it waits.
+func (c *blockCopy) look() error {
+	r, ok := c.bits.bits.next(0)
+	if !ok {
+		return nil
+	}
+	lo := r.lo << c.bits.shift
+	_, _, err := c.status(lo, lo+c.cluster)
+	return err
 }
 
 // duration is how long a chunk's I/O takes.
@@ -106,7 +120,7 @@ func (b *backup) fill() (delay time.Duration, err error) {
 			return 0, nil
 		}
 		if delay := c.rate.delay(j.m.p.Now(), 0); delay > 0 {
-			return delay, nil
+			return delay, c.look()
 		}
 		k, ok, err := c.claim(0, c.bits.count()+c.length, false)
 		if err != nil || !ok {
@@ -168,6 +182,14 @@ func (b *backup) failed() bool {
 	err := c.failure
 	c.failure = nil
 	return b.job.failed(c.readFail, policy, err)
+}
+
+// mustLoad reports whether the next chunk's status is not in the cache, and the chunk has to
+// wait.
+func (b *backup) mustLoad() bool {
+	c := b.copy
+	r, ok := c.bits.bits.next(0)
+	return ok && b.mode != syncNone && c.rate.delay(b.job.m.p.Now(), 0) > throttleSleepMax && c.source().isCold(r.lo<<c.bits.shift)
 }
 
 // isDone reports whether nothing is left to copy: the guest may have copied the rest.

@@ -77,7 +77,7 @@ func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
 		return chunk{}, false, nil
 	}
 	k := chunk{lo: lo, hi: min(hi, end), guest: guest}
-	_, zero, n, err := c.source().drv.status(lo, min(hi, c.length)-lo)
+	zero, n, err := c.status(lo, hi)
 	if err != nil {
 		return k, true, err
 	}
@@ -110,6 +110,16 @@ func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
 	return k, true, nil
 }
 
+// status is that of the source from lo on; beyond its end there is none.
+func (c *blockCopy) status(lo, hi int64) (zero bool, n int64, err error) {
+	n = min(hi, c.length, c.source().length()) - lo
+	if n <= 0 {
+		return false, 0, nil
+	}
+	_, zero, n, err = c.source().drv.status(lo, n)
+	return zero, n, err
+}
+
 // complete copies a claimed chunk and takes it out of flight; on an error it is
 // to copy again.
 func (c *blockCopy) complete(k chunk) (isRead bool, err error) {
@@ -135,7 +145,8 @@ func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
 	if k.zeroes {
 		return false, c.target.zero(k.lo, end-k.lo)
 	}
-	if err := c.m.chunks.read(c.source(), k.lo, end-k.lo); err != nil {
+	c.m.chunks.reset()
+	if err := readShort(&c.m.chunks, c.source(), k.lo, end-k.lo); err != nil {
 		return true, err
 	}
 	segs := c.m.chunks.segs

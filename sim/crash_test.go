@@ -97,6 +97,39 @@ func TestCrash_OfABitmapThatAJobGaveBackToAReadOnlyNode(t *testing.T) {
 	}
 }
 
+// A copy that reads a table before it waits for its speed limit does not hear of the pause.
+func TestHang_OfASectionOverACopyThatReadsATable(t *testing.T) {
+	for _, warm := range []bool{false, true} {
+		hangs := 0
+		onMachine(t, Options{Crashed: func() { hangs++ }}, func(b *bench) {
+			b.must(CreateImage(b.host(), dir+"/s.qcow2", 4<<20, 4096, 3)) // 2 MiB for each table
+			b.must(CreateImage(b.host(), dir+"/t.qcow2", 4<<20, 1<<20, 3))
+			b.open("s")
+			b.open("t")
+			b.target("other", 4<<20)
+			b.line(`device_add {"driver": "virtio-blk-pci", "id": "x", "drive": "s"}`)
+			write := func(off, n int64) {
+				b.in("guest", func() { b.must(b.m.GuestWrite("x", off, make([]byte, n))) })
+			}
+			for _, at := range []int64{0, 1 << 20, 3 << 20} {
+				write(at, 64<<10)
+			}
+			b.line(`block_resize {"node-name": "s", "size": 3145728}`)
+			b.line(`block_resize {"node-name": "s", "size": 4194304}`)
+			if warm {
+				b.in("guest", func() { b.must(b.m.GuestRead("x", 2<<20, make([]byte, 64<<10))) })
+			}
+			b.line(`blockdev-backup {"job-id": "j", "device": "s", "target": "t", "sync": "full", "speed": 1}`)
+			b.w.Spec().Sleep(rateSlice)
+			write(1<<20, 1<<20)
+			b.line(`blockdev-backup {"job-id": "k", "device": "s", "target": "other", "sync": "full"}`)
+		})
+		if hangs != map[bool]int{true: 0, false: 1}[warm] {
+			t.Errorf("warm %v: %d hangs", warm, hangs)
+		}
+	}
+}
+
 func TestVersion_IsOfTheMachine(t *testing.T) {
 	v := Version72()
 	v.Major, v.Minor, v.HasSinglestep, v.LosesFailedEnable = 9, 0, false, false

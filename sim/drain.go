@@ -36,6 +36,10 @@ func (m *Machine) drain(n *node) drained {
 func (d *drained) holdAll(over func(*job) bool) {
 	var ending []*job
 	for _, j := range slices.Clone(d.m.jobs) {
+		if b, ok := j.work.(*backup); ok && b.loads && j.active() && over(j) {
+			d.m.hang() // the pause does not reach a copy that is about to wait for its speed limit
+			b.loads = false
+		}
 		switch {
 		case !j.active() || !j.blockJob || !over(j):
 		case j.isOver():

@@ -38,6 +38,7 @@ type l2Table struct {
 	// long as L1 in the file does not point here.
 	dirtyLo, dirtyHi int64
 	linked           bool
+	cold             bool // not read since the image was opened, reopened or cut
 }
 
 // image is an open qcow2 image. Data goes to the file at once; the mapping stays
@@ -57,6 +58,7 @@ type image struct {
 
 	l1Offset, l1Entries int64
 	tables              []l2Table // sorted by index
+	cold                int       // how many of them are
 	clusters            clusterMap
 
 	refTable     int64   // first host cluster
@@ -151,6 +153,7 @@ func openImage(file *node) (*image, *qmp.ReplyError) {
 		return nil, ioError("Could not read bitmaps", err)
 	}
 	img.end = img.file.length()
+	img.cool()
 	return img, nil
 }
 

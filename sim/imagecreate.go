@@ -117,6 +117,7 @@ func (img *image) resize(size int64) error {
 	if err := img.flush(); err != nil || !isSmaller {
 		return err
 	}
+	img.cool()
 	return img.cutTail()
 }
 

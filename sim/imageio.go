@@ -5,7 +5,9 @@ func (img *image) guestRun(off, n int64) (r mapRun, length int64) {
 	g := off >> img.bits
 	last := (off + n - 1) >> img.bits
 	r = img.clusters.at(g, last-g+1)
-	return r, min(n, (r.g+r.n)<<img.bits-off)
+	length = min(n, (r.g+r.n)<<img.bits-off)
+	img.warm(off, length)
+	return r, length
 }
 
 // hostOffset is where guest offset off of run r lies in the file.

@@ -194,6 +194,7 @@ func (j *job) resume() {
 	if j.active() {
 		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled {
 			b.over = b.begun && b.isDone() // seen when it is woken; the main loop ends it
+			b.loads = b.mustLoad()
 		}
 		j.pump()
 	}

@@ -174,6 +174,16 @@ func (m *Machine) die(desc string) *qmp.ReplyError {
 	return qmp.Generic(desc)
 }
 
+// hang is what happens where the real binary never answers again (§11).
+func (m *Machine) hang() {
+	if m.opts.Crashed != nil {
+		m.opts.Crashed()
+	}
+	for m.opts.Crash == CrashDies {
+		m.io.Wait() // executing stays set: no command is served any more
+	}
+}
+
 func (m *Machine) print(line string) {
 	if m.opts.Output != nil {
 		m.opts.Output(line)

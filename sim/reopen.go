@@ -266,6 +266,9 @@ func (r *reopening) commit() *qmp.ReplyError {
 		}
 	}
 	n.said, n.mode, n.turning = r.said, r.mode, false
+	if img := n.image(); img != nil {
+		img.cool()
+	}
 	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
 		n.unmap = d.S() == "unmap"
 	}

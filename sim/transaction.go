@@ -106,12 +106,7 @@ func (t *transaction) hangs() {
 	if !t.grouped || t.prepared < 2 {
 		return
 	}
-	if t.m.opts.Crashed != nil {
-		t.m.opts.Crashed()
-	}
-	for t.m.opts.Crash == CrashDies {
-		t.m.io.Wait() // executing stays set: no command is served any more
-	}
+	t.m.hang()
 }
 
 func (t *transaction) rollback() {

@@ -151,7 +151,7 @@ func withoutPauses(answers []qmp.Value) []qmp.Value {
 	}
 	out := slices.Clone(answers[:first])
 	for _, m := range answers[first:] {
-		if s := m.Get("data").Get("status").S(); (s == "paused" || s == "running") && ending[jobOf(m)] {
+		if isPause(m) && ending[jobOf(m)] {
 			continue
 		}
 		out = append(out, m)
@@ -159,20 +159,47 @@ func withoutPauses(answers []qmp.Value) []qmp.Value {
 	return out
 }
 
-// orderEnds is normalisation 6.
+// orderEnds is normalisation 6. What a third job shows of the ends comes after them.
 func orderEnds(answers []qmp.Value, isEnd func(qmp.Value) bool) []qmp.Value {
 	out := slices.Clone(answers)
 	for lo := 0; lo < len(out); lo++ {
-		hi := lo
-		for hi < len(out) && isEnd(out[hi]) {
+		if !isEnd(out[lo]) {
+			continue
+		}
+		hi := lo + 1
+		for hi < len(out) && (isEnd(out[hi]) || isPause(out[hi])) {
 			hi++
 		}
-		if hi > lo {
-			slices.SortStableFunc(out[lo:hi], func(a, b qmp.Value) int { return cmp.Compare(jobOf(a), jobOf(b)) })
-			lo = hi
-		}
+		order(out[lo:hi], isEnd)
+		lo = hi
 	}
 	return out
+}
+
+// order sorts the ends of jobs, if there are several, by job.
+func order(run []qmp.Value, isEnd func(qmp.Value) bool) {
+	several := slices.ContainsFunc(run, func(m qmp.Value) bool { return isEnd(m) && jobOf(m) != jobOf(run[0]) })
+	if !several {
+		return
+	}
+	slices.SortStableFunc(run, func(a, b qmp.Value) int {
+		switch x, y := isEnd(a), isEnd(b); {
+		case x && !y:
+			return -1
+		case y && !x:
+			return 1
+		}
+		return cmp.Compare(jobOf(a), jobOf(b))
+	})
+}
+
+// isPause reports whether a message is what a drained section shows of a job.
+func isPause(m qmp.Value) bool {
+	switch m.Get("data").Get("status").S() {
+	case "paused", "running", "ready", "standby":
+		return m.Get("event").S() == "JOB_STATUS_CHANGE"
+	}
+	return false
 }
 
 // canonical renders a message with sorted members and without 1 and 2.

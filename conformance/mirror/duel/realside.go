@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,6 +24,9 @@ import (
 const (
 	replyTimeout = 10 * time.Second // of a command; it takes less than 1 ms
 	stillTimeout = 2 * time.Second  // until jobs are where the simulator's are
+	// A copy may read a table of its source before it waits for its speed limit, which
+	// nothing shows; a pause that comes meanwhile makes QEMU hang (§11).
+	loadTime = 500 * time.Microsecond
 )
 
 // batchMax is how many commands are sent before the first reply is read.
@@ -271,10 +275,21 @@ func (c *realClient) settle(t *Turn, model Turn) error {
 			t.Jobs[i] = v
 		}
 		if sameJobs(t.Jobs, model.Jobs) || time.Now().After(deadline) {
+			if throttled(model.Jobs[1]) {
+				time.Sleep(loadTime)
+			}
 			return nil
 		}
 		time.Sleep(wait)
 	}
+}
+
+// throttled reports whether a job of query-block-jobs waits for its speed limit.
+func throttled(jobs qmp.Value) bool {
+	return slices.ContainsFunc(jobs.Items(), func(j qmp.Value) bool {
+		speed, _ := j.Get("speed").Int64()
+		return speed > 0
+	})
 }
 
 // sameJobs compares what jobs show, but for node names that a QEMU made up.

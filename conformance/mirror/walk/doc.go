@@ -10,6 +10,8 @@
 //   - an image made inside of another one, or through a filter, and a plain file written
 //     behind the back of an image that is in it: the same;
 //   - reopening over the storage of another node: its lock, and what no image is;
+//   - throttled backups that read what an earlier backup wrote: it copies several pieces
+//     at a time, and their order in the image shows in what is copied at once;
 //   - backups that read a plain file: which holes are left where zeroes were written is
 //     the host's file system's;
 //   - null-co without read-zeroes: it reads as what was in memory;

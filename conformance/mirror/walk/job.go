@@ -1,7 +1,9 @@
 package walk
 
 import (
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fleece/qmp"
@@ -13,8 +15,11 @@ const stalled = 1
 
 func (w *Walker) backupArgs() qmp.Value {
 	source := w.disk()
-	if n := w.v.find(source); n != nil && n.driver == "raw" {
-		source = "d0" // where a plain file has holes after zeroes were written is the host's file system's
+	for i := 0; i < disks && w.readsPlain(source); i++ {
+		source = fmt.Sprintf("d%d", i) // where a plain file has holes after zeroes were written is the host's file system's
+	}
+	if w.readsPlain(source) {
+		source = unknown
 	}
 	sync := one(w.d, "full", "full", "none", "top", "incremental", "incremental", "bitmap")
 	var bitmap, mode qmp.Member
@@ -32,17 +37,47 @@ func (w *Walker) backupArgs() qmp.Value {
 		}
 	}
 	target := w.target(source)
+	speed := w.maybe(2, number("speed", one(w.d, int64(stalled), stalled, stalled, 0, -1)))
+	if speed.Value.String() == fmt.Sprint(stalled) && w.readsMixed(source) {
+		speed = qmp.Member{} // how much of it lies in one piece would show
+	}
+	w.mix(target)
 	compress := qmp.Member{}
 	if t := w.v.find(target); t != nil && t.driver != "qcow2" {
 		compress = w.maybe(10, flag("compress", true)) // what zlib makes of data is not compared
 	}
 	return qmp.Dict(text("device", source), text("target", target), text("job-id", w.freeJob()), text("sync", sync), bitmap, mode,
-		w.maybe(2, number("speed", one(w.d, int64(stalled), stalled, stalled, 0, -1))),
+		speed,
 		w.maybe(3, flag("auto-dismiss", w.d.In(4))), w.maybe(4, flag("auto-finalize", w.d.In(4))),
 		w.maybe(4, text("filter-node-name", w.freeNode())), compress,
 		w.maybe(8, text("on-target-error", one(w.d, "report", "stop", "ignore", "enospc"))),
 		w.maybe(25, qmp.M("x-perf", qmp.Dict(
 			w.maybe(2, number("max-workers", one(w.d, int64(1), 4, 0))), w.maybe(2, number("max-chunk", one(w.d, int64(65536), 1<<20, 4096, -1))))))) // QEMU's default for the rest
+}
+
+// readsPlain reports whether a plain file is read through a node.
+func (w *Walker) readsPlain(name string) bool {
+	n := w.v.find(name)
+	return n != nil && slices.ContainsFunc(w.v.chain(n), func(file string) bool {
+		return slices.ContainsFunc(w.v.nodes, func(x nodeView) bool { return x.driver == "raw" && x.file == file })
+	})
+}
+
+// mix notes that a backup writes to a node: it copies several pieces at a time, and which
+// is put where in an image depends on which is first.
+func (w *Walker) mix(name string) {
+	if n := w.v.find(name); n != nil {
+		if w.mixed == nil {
+			w.mixed = map[string]bool{}
+		}
+		w.mixed[n.file] = true
+	}
+}
+
+// readsMixed reports whether such an image is read through a node.
+func (w *Walker) readsMixed(name string) bool {
+	n := w.v.find(name)
+	return n != nil && slices.ContainsFunc(w.v.chain(n), func(file string) bool { return w.mixed[file] })
 }
 
 // target is a node of the source's size, mostly.

@@ -1,6 +1,10 @@
 package walk
 
-import "fleece/qmp"
+import (
+	"slices"
+
+	"fleece/qmp"
+)
 
 // View is what a machine looks like: results of queries.
 type View struct {
@@ -12,6 +16,7 @@ type View struct {
 
 type nodeView struct {
 	name, driver, file string
+	backing            string // file of the backing node
 	readOnly           bool
 	size, cluster      int64
 	bitmaps            []bitmapView
@@ -32,7 +37,7 @@ func Look(nodes, jobs, exports, status qmp.Value) (v View) {
 		size, _ := n.Get("image").Get("virtual-size").Int64()
 		cluster, _ := n.Get("image").Get("cluster-size").Int64()
 		x := nodeView{
-			name: n.Get("node-name").S(), driver: n.Get("drv").S(), file: n.Get("file").S(),
+			name: n.Get("node-name").S(), driver: n.Get("drv").S(), file: n.Get("file").S(), backing: n.Get("backing_file").S(),
 			readOnly: n.Get("ro").IsTrue(), size: size, cluster: cluster,
 		}
 		for _, b := range n.Get("dirty-bitmaps").Items() {
@@ -76,6 +81,20 @@ func (v *View) find(name string) *nodeView {
 		}
 	}
 	return nil
+}
+
+// chain are the files that a node shows: its own and those below. The same file may be
+// open twice; then what is below either is meant.
+func (v *View) chain(n *nodeView) []string {
+	files := []string{n.file}
+	for i := 0; i < len(files); i++ {
+		for k := range v.nodes {
+			if x := &v.nodes[k]; x.file == files[i] && x.backing != "" && !slices.Contains(files, x.backing) {
+				files = append(files, x.backing)
+			}
+		}
+	}
+	return files
 }
 
 // those are the names of nodes with one of the drivers.

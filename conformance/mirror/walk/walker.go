@@ -14,6 +14,7 @@ type Walker struct {
 	closed bool // quit was proposed
 	// formatted are the files in which an image was to be made.
 	formatted map[string]bool
+	mixed     map[string]bool // files of images to which backups wrote
 }
 
 // New makes a walker whose steps are drawn from d.
