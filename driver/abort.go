@@ -68,9 +68,16 @@ func (drv *Driver) DomainBlockJobAbort(id virt.DomainID, path string, flags virt
 		return err
 	}
 	defer d.mu.Unlock()
-	k, err := d.cancelDisk(path, flags&virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT != 0, api)
+	pivot := flags&virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT != 0
+	k, j, err := d.cancelDisk(path, pivot, api)
 	if err != nil {
 		return err
+	}
+	if j != nil {
+		if flags&virt.DOMAIN_BLOCK_JOB_ABORT_ASYNC != 0 {
+			return nil
+		}
+		return d.awaitBlockJob(d.run, j, pivot)
 	}
 	for r := d.run; flags&virt.DOMAIN_BLOCK_JOB_ABORT_ASYNC == 0 && !k.dealt && d.usable(r) == nil; {
 		d.cond.Wait()
@@ -78,39 +85,43 @@ func (drv *Driver) DomainBlockJobAbort(id virt.DomainID, path string, flags virt
 	return nil
 }
 
-// cancelDisk makes libvirt's checks in its order and sends the cancel.
-func (d *domain) cancelDisk(path string, pivot bool, api string) (*disk, error) {
-	if err := d.begin(jobModify, api); err != nil {
-		return nil, err
+// cancelDisk makes libvirt's checks in its order and sends the cancel: to the job of a
+// backup, or to one that changes the disk's chain.
+func (d *domain) cancelDisk(path string, pivot bool, api string) (*disk, *blockJob, error) {
+	if err := d.begin(jobAbort, api); err != nil {
+		return nil, nil, err
 	}
 	defer d.end()
 	r := d.run
 	if r == nil {
-		return nil, errInactive()
+		return nil, nil, errInactive()
 	}
 	name, err := d.diskTarget(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if j := d.blockJobOn(name); j != nil {
+		return nil, j, d.abortBlockJob(r, j, pivot)
 	}
 	k := d.copying(name)
 	switch {
 	case k == nil:
-		return nil, errNoJobOn(name)
+		return nil, nil, errNoJobOn(name)
 	case k.cancelling:
-		return nil, virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU,
+		return nil, nil, virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU,
 			"block job on disk '%s' is still being ended", name)
 	case pivot: // of a backup there is nothing to switch over to (E187)
-		return nil, virt.Errorf(virt.ERR_BLOCK_COPY_ACTIVE, virt.FROM_QEMU, "block job '%s' not ready for pivot yet", k.Job)
+		return nil, nil, virt.Errorf(virt.ERR_BLOCK_COPY_ACTIVE, virt.FROM_QEMU, "block job '%s' not ready for pivot yet", k.Job)
 	}
 	if err := d.stopServing(r, d.backup); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_, err = d.exec(r, qmp.BlockJobCancel{Device: k.Job, Force: qmp.True})
 	if refused(err) { // it has ended, and the event is on its way
-		return nil, errNoJobOn(name)
+		return nil, nil, errNoJobOn(name)
 	}
 	k.cancelling = err == nil
-	return k, err
+	return k, nil, err
 }
 
 func errNoJobOn(target string) error {

@@ -210,7 +210,7 @@ func (g *beginning) planDisk(def *backupdef.Disk, nodes []qmp.NamedNode) (*disk,
 		k.plan.backing, k.plan.backingPath, k.plan.backingFmt = top, source.Top().Path, source.Top().Format
 	}
 	node := findNode(nodes, top)
-	if jobOn(nodes, node) {
+	if d.blockJobOn(def.Name) != nil || jobOn(nodes, node) {
 		return nil, errBusy(def.Name)
 	}
 	return k, k.plan.measure(node, top, source.Top().Format, def.Format)

@@ -136,26 +136,35 @@ func (g *beginning) makeFiles() error {
 	return g.d.save()
 }
 
+// runner sends a command to a machine: nested, from within the async job, or exec, while
+// a sync job is held.
+type runner func(r *run, c qmp.Commander) (qmp.Value, error)
+
 // openTarget is step 15 for one disk: the nodes of the new image, formatted if that
 // is asked for. The async job is held.
 func (d *domain) openTarget(r *run, k *disk, format bool) error {
+	return d.openImage(r, k, format, &d.creating, d.nested)
+}
+
+// openImage opens a new image; made notes the job that formats it.
+func (d *domain) openImage(r *run, k *disk, format bool, made *creation, send runner) error {
 	if format && k.def.Format == "raw" && k.def.Type == "file" {
-		if err := d.create(r, k.storageImage()); err != nil {
+		if err := d.create(r, k.storageImage(), made, send); err != nil {
 			return err
 		}
 	}
 	k.storage = true
-	if _, err := d.nested(r, qmp.BlockdevAdd{Node: k.storageNode()}); err != nil {
+	if _, err := send(r, qmp.BlockdevAdd{Node: k.storageNode()}); err != nil {
 		k.storage = !refused(err)
 		return err
 	}
 	if format && k.def.Format != "raw" {
-		if err := d.create(r, k.formatImage()); err != nil {
+		if err := d.create(r, k.formatImage(), made, send); err != nil {
 			return err
 		}
 	}
 	k.format = true
-	if _, err := d.nested(r, qmp.BlockdevAdd{Node: k.formatNode()}); err != nil {
+	if _, err := send(r, qmp.BlockdevAdd{Node: k.formatNode()}); err != nil {
 		k.format = !refused(err)
 		return err
 	}
@@ -163,29 +172,29 @@ func (d *domain) openTarget(r *run, k *disk, format bool) error {
 }
 
 // create runs a blockdev-create job to its end (qemuBlockStorageSourceCreateGeneric).
-func (d *domain) create(r *run, c qmp.BlockdevCreate) error {
-	d.creating = creation{job: c.JobID}
-	if _, err := d.nested(r, c); err != nil {
+func (d *domain) create(r *run, c qmp.BlockdevCreate, made *creation, send runner) error {
+	*made = creation{job: c.JobID}
+	if _, err := send(r, c); err != nil {
 		if refused(err) {
-			d.creating = creation{}
+			*made = creation{}
 		}
 		return err
 	}
-	for !d.creating.concluded && d.usable(r) == nil {
+	for !made.concluded && d.usable(r) == nil {
 		d.cond.Wait()
 	}
 	if d.usable(r) != nil {
 		return virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "blockdev-create job was cancelled")
 	}
-	v, err := d.nested(r, qmp.QueryJobs{})
+	v, err := send(r, qmp.QueryJobs{})
 	job, jobErr := findJob(v, err, c.JobID)
-	if _, err := d.nested(r, qmp.JobDismiss{ID: c.JobID}); err == nil {
-		d.creating = creation{}
+	if _, err := send(r, qmp.JobDismiss{ID: c.JobID}); err == nil {
+		*made = creation{}
 	} else if jobErr == nil {
 		jobErr = err
 	}
 	if jobErr != nil {
-		return jobErr // what is left in d.creating is dismissed by the undoing
+		return jobErr // what is left in made is dismissed by the undoing
 	}
 	if job.Error != "" {
 		return virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "failed to format image: '%s'", job.Error)

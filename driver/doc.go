@@ -136,6 +136,13 @@ var (
 	_ virt.DeviceAttacher           = (*Driver)(nil)
 	_ virt.DeviceDetacher           = (*Driver)(nil)
 	_ virt.BlockThresholdSetter     = (*Driver)(nil)
+	_ virt.BlockPuller              = (*Driver)(nil)
+	_ virt.BlockRebaser             = (*Driver)(nil)
+	_ virt.BlockCommitter           = (*Driver)(nil)
+	_ virt.BlockCopier              = (*Driver)(nil)
+	_ virt.BlockResizer             = (*Driver)(nil)
+	_ virt.BlockJobInfoGetter       = (*Driver)(nil)
+	_ virt.BlockJobSpeedSetter      = (*Driver)(nil)
 	_ virt.EventSource              = (*Driver)(nil)
 )
 

@@ -51,6 +51,11 @@ type domain struct {
 	completed *record
 	// creating is the image creation that Begin waits for.
 	creating creation
+	// mirroring is the image creation that BlockCopy waits for.
+	mirroring creation
+	// blockJobs are those that run or have ended and were not dealt with; stored has the
+	// same objects.
+	blockJobs []*blockJob
 	// ended are disks whose job has concluded and was not dealt with, in order.
 	ended []*disk
 	// inFlux says that the stored definition of the run is ahead of live: a device is

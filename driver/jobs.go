@@ -71,7 +71,8 @@ func (d *domain) acquire(kind jobKind, api string, async bool) error {
 }
 
 func (d *domain) blocked(kind jobKind, async bool) bool {
-	return d.jobs.active != jobNone || async && d.jobs.async || d.jobs.keepsOut(kind)
+	return d.jobs.active != jobNone || async && d.jobs.async || d.jobs.keepsOut(kind) ||
+		(async || kind == jobModify) && d.settling()
 }
 
 // keepsOut reports whether the async job that runs allows no sync job of that kind.

@@ -151,6 +151,7 @@ func (d *domain) stopLost(r *run) {
 // undoes itself. The job destroy is held.
 func (d *domain) stop(r *run) {
 	id := d.id()
+	d.dropBlockJobs()
 	redefined := d.live != d.def
 	d.stopped = r.reason()
 	d.run, d.live, d.ended, d.stored.Frozen = nil, nil, nil, false

@@ -112,6 +112,9 @@ func (d *domain) onEvent(r *run, e qmp.Event) {
 		d.mu.Lock()
 		r.paused = e.Name == qmp.EventStop
 		d.mu.Unlock()
+	case qmp.EventBlockJobReady:
+		b, _ := qmp.AsBlockJobEnd(e)
+		d.blockJobReady(r, b.Device)
 	case qmp.EventDeviceDeleted:
 		id, _ := qmp.AsDeviceDeleted(e)
 		d.deviceDeleted(r, id)
@@ -138,9 +141,14 @@ func (d *domain) jobConcluded(r *run, id string) {
 	if d.run != r {
 		return
 	}
-	if d.creating.job == id && id != "" {
-		d.creating.concluded = true
-		d.cond.Broadcast()
+	for _, made := range []*creation{&d.creating, &d.mirroring} {
+		if made.job == id && id != "" {
+			made.concluded = true
+			d.cond.Broadcast()
+			return
+		}
+	}
+	if d.blockJobConcluded(id) {
 		return
 	}
 	if d.backup == nil {

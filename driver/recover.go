@@ -28,6 +28,7 @@ func (d *domain) recover() error {
 	}
 	d.recoverSnapshot(r)
 	d.recoverDevices(r)
+	d.recoverBlockJobs(r)
 	d.recoverPending(r)
 	if d.tree.Len() > 0 {
 		d.dropSizes(r)
@@ -113,6 +114,7 @@ func (d *domain) recoverInactive(b *backup) {
 	redefined := d.live != d.def
 	d.live, d.stored.Frozen = nil, false
 	d.recoverSnapshot(nil)
+	d.dropBlockJobs()
 	if b != nil {
 		switch {
 		case b.st.Phase < state.Running:

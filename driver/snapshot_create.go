@@ -159,6 +159,9 @@ func (s *snapshotting) planDisk(def *snapshotdef.Disk, source *domaindef.Disk, l
 	}
 	top := layers[0].Format()
 	node := findNode(nodes, top)
+	if j := s.d.blockJobOn(def.Name); j != nil {
+		return nil, nil, s.d.diskFree(def.Name)
+	}
 	if err := copyOn(nodes, node, def.Name); err != nil {
 		return nil, nil, err
 	}

@@ -40,18 +40,6 @@ func (d *domain) unplug(r *run, target string) error {
 	return nil
 }
 
-// diskFree is E242 and E243: a disk that a job of ours works on stays as it is.
-func (d *domain) diskFree(target string) error {
-	if d.backup != nil {
-		for _, k := range d.backup.disks {
-			if k.Name == target && !k.dealt {
-				return errUnsupported("disk '%s' already in active block job", target)
-			}
-		}
-	}
-	return nil
-}
-
 // hasLetGo reports whether QEMU has said that a device is gone.
 func (r *run) hasLetGo(device string) bool {
 	for _, id := range r.letGo {

@@ -18,7 +18,8 @@ func (d *domain) kick() {
 
 // work reports whether there is something for the worker.
 func (d *domain) work() bool {
-	return d.run != nil && (d.run.lost != nil || len(d.run.letGo) > 0 || d.backup.visible() && len(d.ended) > 0)
+	return d.run != nil && (d.run.lost != nil || len(d.run.letGo) > 0 || d.endedBlockJob() != nil ||
+		d.backup.visible() && len(d.ended) > 0)
 }
 
 func (d *domain) worker() {
@@ -31,6 +32,10 @@ func (d *domain) worker() {
 		}
 		if len(d.run.letGo) > 0 {
 			d.dropLetGo(d.run)
+			continue
+		}
+		if j := d.endedBlockJob(); j != nil {
+			d.finishBlockJob(d.run, j)
 			continue
 		}
 		d.finishDisk(d.run, d.backup, d.ended[0])

@@ -53,6 +53,7 @@ func All() []conformance.Spec {
 		fieldSpecs(),
 		dataFileSpecs(),
 		plugSpecs(),
+		chainSpecs(),
 	} {
 		all = append(all, part...)
 	}

@@ -92,3 +92,18 @@ func (l *Layer) source(there []*xmldoc.Node) *xmldoc.Node {
 	}
 	return n
 }
+
+// Over is the plan of a disk whose chain has become another one of numbered images.
+func (p DiskPlan) Over(layers []Layer) DiskPlan {
+	nodes := make([]Node, len(layers))
+	var data []DataNode
+	for l := range layers {
+		nodes[l] = Node(layers[l].Index)
+		for _, k := range p.Data {
+			if k.Image == nodes[l] {
+				data = append(data, k)
+			}
+		}
+	}
+	return DiskPlan{Nodes: nodes, Data: data, DeviceID: p.DeviceID}
+}

@@ -37,6 +37,9 @@ func Append(dst []byte, s *Domain) []byte {
 	if p := s.Snapshot; p != nil {
 		dst = appendSnapshot(dst, p)
 	}
+	for _, j := range s.BlockJobs {
+		dst = appendBlockJob(dst, j)
+	}
 	return append(dst, "\nend\n"...)
 }
 
@@ -105,6 +108,11 @@ func Parse(text string) (*Domain, error) {
 	}
 	if r.next("\nsnapshot") {
 		s.Snapshot = r.snapshot()
+	}
+	for r.next("\nblockjob") {
+		if s.BlockJobs = append(s.BlockJobs, r.blockJob()); len(s.BlockJobs) > disksMax {
+			r.fail("too many block jobs")
+		}
 	}
 	r.literal("\nend\n")
 	if r.err == nil && r.rest != "" {

@@ -50,6 +50,8 @@ type Domain struct {
 	// Current is the name of the current snapshot, "" if there is none.
 	Current  string
 	Snapshot *Snapshot // being made, or made and not yet in all definitions
+	// BlockJobs are the jobs that change the chains of disks, at most one per disk.
+	BlockJobs []*BlockJob
 }
 
 // SnapshotPhase says how far a snapshot has come.

@@ -1,0 +1,129 @@
+package driver
+
+import (
+	"fleece/driver/domaindef"
+	"fleece/driver/state"
+	"fleece/qmp"
+)
+
+// activeWrites is the bitmap that records what the guest writes to the new active image
+// from just before the switch until the bitmaps of checkpoints are there (§5.2).
+const activeWrites = "libvirt-tmp-activewrite"
+
+// carryBitmaps puts what the bitmaps of images that go have recorded into those of the
+// image that took over their content (§5.16). Every checkpoint is then as good as before.
+func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
+	nodes, err := d.namedNodes(r)
+	if err != nil {
+		return err
+	}
+	target, sources := j.heir(r.disks[at].Nodes)
+	node := findNode(nodes, target.Format())
+	if node == nil {
+		return nil
+	}
+	var actions []qmp.Action
+	_, writes := node.Bitmap(activeWrites)
+	for _, name := range bitmapNames(nodes, sources) {
+		actions = append(actions, carryOne(nodes, node, target, sources, name, writes)...)
+	}
+	if writes {
+		actions = append(actions, qmp.BitmapRemove{Node: target.Format(), Name: activeWrites})
+	}
+	if len(actions) == 0 {
+		return nil
+	}
+	if j.Kind != state.BlockCommit {
+		_, err = d.exec(r, qmp.Transaction{Actions: actions})
+		return err
+	}
+	// The base of a commit below the active image is read-only again.
+	layer := nodeIndex(r.disks[at].Nodes, target)
+	if _, err := d.exec(r, qmp.BlockdevReopen{Nodes: []qmp.NodeOptions{d.layerNode(r, at, layer, false)}}); err != nil {
+		return err
+	}
+	_, err = d.exec(r, qmp.Transaction{Actions: actions})
+	d.attempt(r, qmp.BlockdevReopen{Nodes: []qmp.NodeOptions{d.layerNode(r, at, layer, true)}})
+	return err
+}
+
+// heir is the image that took over, and those whose bitmaps count, the highest first.
+func (j *blockJob) heir(chain []domaindef.Node) (heir domaindef.Node, sources []domaindef.Node) {
+	top, base := nodeIndex(chain, domaindef.Node(j.Top)), nodeIndex(chain, domaindef.Node(j.Base))
+	if j.Base == 0 {
+		base = len(chain)
+	}
+	switch {
+	case top < 0 || base < 0:
+		return 0, nil
+	case j.Kind == state.BlockPull:
+		return chain[top], chain[top:base]
+	case j.Kind == state.BlockCopy && j.Shallow:
+		return j.newTop(), chain[:1]
+	case j.Kind == state.BlockCopy:
+		return j.newTop(), chain
+	}
+	return chain[base], chain[top : base+1]
+}
+
+func nodeIndex(chain []domaindef.Node, n domaindef.Node) int {
+	for i := range chain {
+		if chain[i] == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// bitmapNames are the names of bitmaps on some images, in the order in which they are
+// met.
+func bitmapNames(nodes []qmp.NamedNode, images []domaindef.Node) []string {
+	var names []string
+	for _, image := range images {
+		node := findNode(nodes, image.Format())
+		if node == nil {
+			continue
+		}
+		for _, b := range node.Bitmaps {
+			known := b.Name == "" || b.Name == activeWrites
+			for _, n := range names {
+				known = known || n == b.Name
+			}
+			if !known {
+				names = append(names, b.Name)
+			}
+		}
+	}
+	return names
+}
+
+// carryOne are the actions for one bitmap; a chain of it that is not valid is left alone.
+func carryOne(nodes []qmp.NamedNode, node *qmp.NamedNode, target domaindef.Node, sources []domaindef.Node, name string, writes bool) []qmp.Action {
+	chain, ok := bitmapChain(nodes, sources, name)
+	if !ok {
+		return nil
+	}
+	var actions []qmp.Action
+	if _, there := node.Bitmap(name); !there {
+		actions = append(actions, qmp.BitmapAdd{
+			Node: target.Format(), Name: name, Persistent: qmp.True, Disabled: qmp.False, Granularity: chain[0].Granularity,
+		})
+	}
+	merge := qmp.BitmapMerge{Node: target.Format(), Target: name}
+	for _, image := range sources {
+		from := findNode(nodes, image.Format())
+		if from == nil || image == target {
+			continue
+		}
+		if _, there := from.Bitmap(name); there {
+			merge.Sources = append(merge.Sources, qmp.Bitmap{Node: image.Format(), Name: name})
+		}
+	}
+	if writes {
+		merge.Sources = append(merge.Sources, qmp.Bitmap{Node: target.Format(), Name: activeWrites})
+	}
+	if len(merge.Sources) == 0 {
+		return actions
+	}
+	return append(actions, merge)
+}
