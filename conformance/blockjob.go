@@ -115,6 +115,9 @@ func (d *Domain) Copied(target, path string, shallow bool) {
 // say the same.
 func (d *Domain) HasImages(target string, layers []layer) {
 	k := d.disk(target)
+	if was := k.layers(); indexOf(layers, was[len(was)-1].Path) < 0 {
+		k.data = "" // it was the lowest image's
+	}
 	k.Path, k.Format, k.below = layers[0].Path, layers[0].Format, layers[1:]
 	nodes := 0
 	for _, k := range d.disks {

@@ -88,6 +88,8 @@ func overDataFiles(all []conformance.Spec) []conformance.Spec {
 			id = "datafile.increments-over-the-chain"
 		case "checkpoint.delete-below-an-overlay":
 			id = "datafile.delete-below-an-overlay"
+		case "chain.pull", "chain.commit", "chain.copy":
+			id = "datafile." + strings.Replace(s.ID, ".", "-", 1)
 		default:
 			continue
 		}

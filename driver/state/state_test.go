@@ -36,6 +36,18 @@ func TestParse_GivesBackWhatWasStored(t *testing.T) {
 					Path: text.Draw(r, "overlay"), Node: 7, Made: rapid.Bool().Draw(r, "made overlay")})
 			}
 		}
+		for range rapid.IntRange(0, 2).Draw(r, "block jobs") {
+			j := &BlockJob{
+				ID: text.Draw(r, "block job"), Kind: BlockJobKind(rapid.IntRange(0, int(BlockCopy)).Draw(r, "kind")), Disk: "vda", Top: 3, Base: 1,
+				Phase: BlockJobPhase(rapid.IntRange(0, int(BlockJobEnded)).Draw(r, "block job's phase")), Result: DiskFailed,
+				Pivoting: rapid.Bool().Draw(r, "pivoting"), Cancelling: rapid.Bool().Draw(r, "cancelling"), Type: "file", Path: text.Draw(r, "copy"),
+				Format: "raw", Node: 9, Made: rapid.Bool().Draw(r, "made copy"), Shallow: rapid.Bool().Draw(r, "shallow"),
+			}
+			for range rapid.IntRange(0, 2).Draw(r, "closing") {
+				j.Closing = append(j.Closing, text.Draw(r, "node name"))
+			}
+			s.BlockJobs = append(s.BlockJobs, j)
+		}
 		stored := string(Append(nil, s))
 		again, err := Parse(stored)
 		if err != nil {
