@@ -1,39 +1,13 @@
 package mirror
 
 import (
-	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"sort"
 	"strings"
 
-	"fleece/host"
 	"fleece/qmp"
-	"fleece/sim"
 )
-
-// image is a file that was there before the session.
-type image struct {
-	path    string
-	size    int64 // bytes, virtual for qcow2
-	cluster int64 // bytes; 0 is the default
-	version int   // of qcow2; 0 is a plain file
-}
-
-func (i image) make(h host.Host) error {
-	if i.version > 0 {
-		if err := sim.CreateImage(h, i.path, i.size, i.cluster, i.version); err != nil {
-			return fmt.Errorf("make %s: %w", i.path, err)
-		}
-		return nil
-	}
-	f, err := h.OpenFile(i.path, host.ReadWrite|host.Create|host.Truncate, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Truncate(i.size), f.Close())
-}
 
 // sizeUnknown is the size of images whose session does not tell it: that of most
 // recorded disks.
@@ -41,15 +15,11 @@ const sizeUnknown = 16 << 20
 
 // images are the files that the session found, as far as its messages tell: what it
 // opened without making it, with the sizes that its queries show first.
-func (r *Recording) images() []image {
+func (r *Recording) images() []File {
 	if r.files != nil {
-		var all []image
-		for _, f := range r.files {
-			all = append(all, image{path: f.Path, size: f.Size, cluster: f.Cluster, version: f.Version})
-		}
-		return all
+		return slices.Clone(r.files)
 	}
-	s := &survey{length: sizeUnknown, shown: map[string]image{}, made: map[string]bool{}, empty: map[string]bool{}, missing: map[string]bool{}, files: map[string]string{}, full: map[string]bool{}}
+	s := &survey{length: sizeUnknown, shown: map[string]File{}, made: map[string]bool{}, empty: map[string]bool{}, missing: map[string]bool{}, files: map[string]string{}, full: map[string]bool{}}
 	for _, v := range r.spec.Nodes {
 		s.opened(v, "")
 	}
@@ -57,7 +27,7 @@ func (r *Recording) images() []image {
 		s.exchange(&r.exchanges[i])
 	}
 	sort.Strings(s.order)
-	var all []image
+	var all []File
 	for _, p := range s.order {
 		if s.made[p] || s.missing[p] {
 			continue
@@ -65,11 +35,11 @@ func (r *Recording) images() []image {
 		i, ok := s.shown[p]
 		switch {
 		case s.empty[p]:
-			i = image{path: p}
+			i = File{Path: p}
 		case !ok:
-			i = image{path: p, size: s.length, version: 3}
-		case i.size == 0:
-			i.size = s.length
+			i = File{Path: p, Size: s.length, Version: 3}
+		case i.Size == 0:
+			i.Size = s.length
 		}
 		all = append(all, i)
 	}
@@ -79,7 +49,7 @@ func (r *Recording) images() []image {
 // survey collects what a session tells of files.
 type survey struct {
 	order   []string // paths, as they come up
-	shown   map[string]image
+	shown   map[string]File
 	made    map[string]bool // by blockdev-create of driver file, or by a snapshot
 	empty   map[string]bool // formatted in the session
 	missing map[string]bool
@@ -114,7 +84,7 @@ func (s *survey) opened(v qmp.Value, format string) {
 			s.files[n] = p
 		}
 		if _, ok := s.shown[p]; !ok && format == "raw" {
-			s.shown[p] = image{path: p}
+			s.shown[p] = File{Path: p}
 		}
 	}
 	for _, role := range []string{"file", "backing", "image", "target"} {
@@ -199,14 +169,14 @@ func (s *survey) look(v qmp.Value) {
 	if n, ok := v.Get("len").Int64(); ok && n > 0 && s.full[v.Get("device").S()] && !s.guessed {
 		s.length, s.guessed = n, true
 	}
-	if p := v.Get("filename").S(); p != "" && v.Get("virtual-size").Present() && path.IsAbs(p) && (!s.known(p) || s.shown[p].size == 0) && !s.made[p] && !s.empty[p] {
+	if p := v.Get("filename").S(); p != "" && v.Get("virtual-size").Present() && path.IsAbs(p) && (!s.known(p) || s.shown[p].Size == 0) && !s.made[p] && !s.empty[p] {
 		size, _ := v.Get("virtual-size").Int64() // a number, as QEMU's schema has it
 		cluster, _ := v.Get("cluster-size").Int64()
-		i := image{path: p, size: size}
+		i := File{Path: p, Size: size}
 		if v.Get("format").S() == "qcow2" {
-			i.cluster, i.version = cluster, 3
+			i.Cluster, i.Version = cluster, 3
 			if v.Get("format-specific").Get("data").Get("compat").S() == "0.10" {
-				i.version = 2
+				i.Version = 2
 			}
 			s.shown[p] = i
 		} else if v.Get("format").S() == "raw" {

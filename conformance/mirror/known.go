@@ -12,7 +12,7 @@ import (
 // stage is where a session is replayed: what it found when it began, and what
 // happened around it. Most follows from its messages and notes; the rest is here.
 type stage struct {
-	images []image
+	images []File
 	// before are commands of an earlier machine, which then quit.
 	before []string
 	// filled says that the first disk was written all over.
@@ -70,7 +70,7 @@ func (s *stage) stage(number string) {
 	case "19", "21", "22", "23", "24":
 		s.filled = true
 	case "26":
-		s.image(image{path: imageDir + "big2.qcow2", size: 16 << 20, version: 3})
+		s.image(File{Path: imageDir + "big2.qcow2", Size: 16 << 20, Version: 3})
 		s.before = []string{addSP, `qemu-io sp "write -P 1 0 16M"`}
 	case "27":
 		s.stage27()
@@ -105,18 +105,18 @@ func (s *stage) stage(number string) {
 }
 
 // image replaces what the session's messages tell of a file.
-func (s *stage) image(i image) {
-	s.without(path.Base(i.path))
+func (s *stage) image(i File) {
+	s.without(path.Base(i.Path))
 	s.images = append(s.images, i)
 }
 
 // without takes files out that something else makes.
 func (s *stage) without(names ...string) {
-	var kept []image
+	var kept []File
 	for _, i := range s.images {
 		known := false
 		for _, n := range names {
-			known = known || path.Base(i.path) == n
+			known = known || path.Base(i.Path) == n
 		}
 		if !known {
 			kept = append(kept, i)
@@ -130,7 +130,7 @@ func (s *stage) stage27() {
 	s.before = []string{addSP, `qemu-io sp "write -P 1 0 16M"`}
 	s.acts["c-2"] = func(a *act) {
 		a.must(a.r.k.Mount(imageDir+"small", 3<<20))
-		a.must(image{path: imageDir + "small/t.qcow2", size: 16 << 20, version: 3}.make(a.h))
+		a.must(File{Path: imageDir + "small/t.qcow2", Size: 16 << 20, Version: 3}.Make(a.h))
 	}
 	s.acts["c-5"] = func(a *act) { a.must(a.r.k.SetCapacity(imageDir+"small", 64<<20)) }
 }
@@ -159,11 +159,11 @@ func addFormat(name, backing string) string {
 
 // newTarget makes the target anew; cluster 0 is a plain file.
 func newTarget(cluster int64) func(*act) {
-	i := image{path: imageDir + "tg.img", size: 16 << 20, cluster: cluster, version: 3}
+	i := File{Path: imageDir + "tg.img", Size: 16 << 20, Cluster: cluster, Version: 3}
 	if cluster == 0 {
-		i.version = 0
+		i.Version = 0
 	}
-	return func(a *act) { a.must(i.make(a.h)) }
+	return func(a *act) { a.must(i.Make(a.h)) }
 }
 
 // leftOut are the exchanges of a recording that are not compared, by the client's id

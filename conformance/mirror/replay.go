@@ -61,8 +61,8 @@ const replayStepsMax = 50_000_000
 // at the end, as a killed one does; a session that quit has closed its images.
 func (r *replayer) run(rec *Recording, s stage) [][]qmp.Value {
 	for _, i := range s.images {
-		r.must(r.k.MkdirAll(path.Dir(i.path)))
-		r.must(i.make(r.k.View(r.w.Spec())))
+		r.must(r.k.MkdirAll(path.Dir(i.Path)))
+		r.must(i.Make(r.k.View(r.w.Spec())))
 	}
 	r.earlier(s)
 	actual := make([][]qmp.Value, len(rec.exchanges))
@@ -153,7 +153,7 @@ func (a *act) empty(path string) {
 	if _, err := a.h.Stat(path); err != nil {
 		return
 	}
-	a.must(image{path: path}.make(a.h))
+	a.must(File{Path: path}.Make(a.h))
 }
 
 // earlier runs the commands of the machine that was there before.

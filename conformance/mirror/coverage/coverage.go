@@ -63,22 +63,23 @@ func New() (*Count, error) {
 	return c, nil
 }
 
-// general are the parts of a text that differ from case to case.
-var general = regexp.MustCompile(`'[^']*'|"[^"]*"|#block\w+|<dir>\S*|\b0x[0-9a-f]+\b|\b\d+\b`)
+// general are the parts of a text that differ from case to case: what stands in quotes
+// (not an apostrophe), made-up names, directories and numbers.
+var general = regexp.MustCompile(`\B'[^']*(?:'|$)|"[^"]*(?:"|$)|#block\w+|<dir>\S*|/nosuchdir/[^\s:]*|\b0x[0-9a-f]+\b|\b\d+\b`)
+
+// bare are names without quotes, with what stands before and after them.
+var bare = regexp.MustCompile(`^(Bitmap already exists: |Bitmap name too long: |Can't store persistent bitmaps to |Block device |Node )[^\s:*']+( is |:|$)`)
 
 // Generalise takes names and numbers out of a text.
 func Generalise(text string) string {
-	return general.ReplaceAllString(text, "*")
+	return general.ReplaceAllString(bare.ReplaceAllString(text, "${1}*${2}"), "*")
 }
 
 // Note counts the reply to a request.
 func (c *Count) Note(command string, reply qmp.Value) {
 	text := ""
 	if e := reply.Get("error"); e.Present() {
-		text = Generalise(e.Get("desc").S())
-		if len(text) > textMax {
-			text = text[:textMax]
-		}
+		text = cut(Generalise(e.Get("desc").S()))
 	} else if !reply.Get("return").Present() {
 		return
 	}
@@ -92,6 +93,8 @@ func (c *Count) Note(command string, reply qmp.Value) {
 
 // textMax cuts texts, which the table may have cut, too.
 const textMax = 110
+
+func cut(text string) string { return text[:min(len(text), textMax)] }
 
 // Reached tells how many classes were reached out of those that should be.
 func (c *Count) Reached() (reached, possible int) {

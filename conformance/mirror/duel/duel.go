@@ -77,14 +77,16 @@ func (d *Duel) Session(seed uint64, n int) Session {
 	dice := walk.NewDice(seed)
 	setup := walk.NewSetup(dice, d.dir)
 	w := walk.New(dice, setup)
+	opening := 0
 	model := simulate(setup, d.schema, func(i int, look func() walk.View) (walk.Step, bool) {
-		switch {
-		case i == 0:
-			return negotiate(), true
-		case i <= n:
+		if s, ok := w.Opening(i); ok {
+			opening = i + 1
+			return s, true
+		}
+		if i -= opening; i < n {
 			return w.Next(look()), true
 		}
-		return w.Closing(i-n-1, look())
+		return w.Closing(i-n, look())
 	})
 	return d.against(seed, setup, model)
 }

@@ -140,7 +140,7 @@ func (c *client) turn(i int, step walk.Step) Turn {
 	}
 	t := Turn{Step: step}
 	jobs := c.ask(c.questions[1])
-	if t.Busy = step.Raw != "" || len(jobs.Items()) > 0 || len(c.answers) != 1; t.Busy && !c.m.Gone() {
+	if t.Busy = step.Raw != "" || step.Exec != "" || len(jobs.Items()) > 0 || len(c.answers) != 1; t.Busy && !c.m.Gone() {
 		c.p.Sleep(standstill)
 		t.Jobs = [2]qmp.Value{c.ask(c.questions[1]), c.ask(qmp.Command{Name: "query-block-jobs"}.Message(qmp.Value{}))}
 	}
@@ -170,18 +170,7 @@ func id(i int) string { return fmt.Sprintf("s-%d", i) }
 // makeFiles makes the images of a session, empty.
 func makeFiles(h host.Host, s walk.Setup) error {
 	for _, f := range s.Files {
-		path := s.Dir + "/" + f.Name
-		if f.Version > 0 {
-			if err := sim.CreateImage(h, path, f.Size, f.Cluster, f.Version); err != nil {
-				return fmt.Errorf("make %s: %w", f.Name, err)
-			}
-			continue
-		}
-		file, err := h.OpenFile(path, host.ReadWrite|host.Create|host.Truncate, 0o600)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(file.Truncate(f.Size), file.Close()); err != nil {
+		if err := fileAt(s.Dir, f).Make(h); err != nil {
 			return err
 		}
 	}

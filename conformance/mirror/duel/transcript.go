@@ -20,7 +20,7 @@ const recordedDir = "/var/lib/fleece"
 func (s Session) Transcript() []qmp.Line {
 	var files []mirror.File
 	for _, f := range s.Setup.Files {
-		files = append(files, mirror.File{Path: recordedDir + "/" + f.Name, Size: f.Size, Cluster: f.Cluster, Version: f.Version})
+		files = append(files, fileAt(recordedDir, f))
 	}
 	lines := []qmp.Line{{
 		Dir: qmp.FromServer, Message: s.Greeting, At: turnTime / 2,
@@ -38,6 +38,11 @@ func (s Session) Transcript() []qmp.Line {
 		}
 	}
 	return lines
+}
+
+// fileAt is a file of a session in a directory.
+func fileAt(dir string, f walk.File) mirror.File {
+	return mirror.File{Path: dir + "/" + f.Name, Size: f.Size, Cluster: f.Cluster, Version: f.Version, InUse: f.InUse}
 }
 
 // moved puts the images into the directory of recordings.

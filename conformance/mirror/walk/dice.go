@@ -1,12 +1,12 @@
 package walk
 
 // Dice are a stream of random numbers, a function of the seed (SplitMix64).
-type Dice struct{ state uint64 }
+type Dice struct{ state, seed uint64 }
 
 // NewDice starts a stream. Streams of neighbouring seeds have nothing in common.
 func NewDice(seed uint64) *Dice {
 	d := &Dice{state: seed}
-	return &Dice{state: d.next() ^ seed<<32}
+	return &Dice{state: d.next() ^ seed<<32, seed: seed}
 }
 
 func (d *Dice) next() uint64 {

@@ -35,7 +35,7 @@ func (w *Walker) file(f File, name qmp.Member) qmp.Value {
 // image is a file of the session that no node has open, mostly.
 func (w *Walker) image() File {
 	var free []File
-	for _, f := range w.setup.Files[disks:] {
+	for _, f := range w.setup.spare() {
 		open := false
 		for _, n := range w.v.nodes {
 			open = open || n.file == w.setup.path(f.Name)
@@ -45,7 +45,7 @@ func (w *Walker) image() File {
 		}
 	}
 	if len(free) == 0 || w.d.In(15) {
-		return one(w.d, w.setup.Files...)
+		return one(w.d, append(w.setup.Files[:disks:disks], w.setup.spare()...)...)
 	}
 	return one(w.d, free...)
 }
@@ -184,7 +184,7 @@ func (w *Walker) resize() Step {
 
 // create formats a file, or makes one.
 func (w *Walker) create() Step {
-	f := one(w.d, w.setup.Files[disks:]...)
+	f := one(w.d, w.setup.spare()...)
 	size := one(w.d, f.Size, f.Size, f.Size, 511, 1<<62)
 	storage := w.node("file")
 	if n := w.v.find(storage); n != nil && (n.driver == "qcow2" || n.driver == "copy-before-write") {

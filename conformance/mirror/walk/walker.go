@@ -15,6 +15,10 @@ type Walker struct {
 	// formatted are the files in which an image was to be made.
 	formatted map[string]bool
 	mixed     map[string]bool // files of images to which backups wrote
+
+	mistakes []mistake
+	pending  []Step // the rest of a mistake
+	fresh    int    // mistakes begun
 }
 
 // New makes a walker whose steps are drawn from d.
@@ -40,9 +44,19 @@ func kinds() []kind {
 	}
 }
 
+// mistakeIn is how many steps there are to one mistake, in sessions that have them. The
+// mean mistake has three steps.
+const mistakeIn = 4
+
 // Next proposes a step for a machine that looks like v.
 func (w *Walker) Next(v View) Step {
 	w.v = v
+	if len(w.pending) > 0 {
+		return w.takePending()
+	}
+	if w.setup.Mistakes && w.d.In(mistakeIn) {
+		return w.err()
+	}
 	all := kinds()
 	sum := 0
 	for _, k := range all {
