@@ -9,16 +9,17 @@ import (
 
 // device is a frontend of the guest: a disk, or a controller that only has a name.
 type device struct {
-	id          string // "" for one that the monitor did not name
-	driver      string
-	path        string // in QOM
-	root        *edge  // nil for an empty drive
-	user        *user
-	ioStatus    string
-	io          ioStats
-	wantsUnplug bool
-	limits      throttleLimits // of block_set_io_throttle
-	group       string
+	id           string // "" for one that the monitor did not name
+	driver       string
+	path         string // in QOM
+	root         *edge  // nil for an empty drive
+	user         *user
+	ioStatus     string
+	io           ioStats
+	wantsUnplug  bool
+	unplugStands bool           // no second one is taken
+	limits       throttleLimits // of block_set_io_throttle
+	group        string
 }
 
 // deviceModel is what the machine knows of a device's driver.
@@ -108,10 +109,12 @@ func (d *device) plug(n *node, s deviceSpec, model deviceModel) *qmp.ReplyError 
 	}
 	d.root = n.use("root", d.user)
 	if err := n.conflictBelow(); err != nil {
+		n.m.noise(n) // the backend comes and goes
 		_ = d.root.detach()
 		d.root = nil
 		return err
 	}
+	n.m.pairs(n, 1)
 	return nil
 }
 

@@ -127,10 +127,12 @@ func (m *Machine) deviceDel(id string) *qmp.ReplyError {
 		return qmp.Generic("Bus '" + busOf(d.driver) + "' does not support hotplugging")
 	case model.busType != "":
 		m.unplug(d)
-	case d.wantsUnplug && m.state == stateRunning:
+	case d.wantsUnplug && d.unplugStands:
 		return qmp.Generic("Device " + d.id + " is already in the process of unplug")
 	default:
-		d.wantsUnplug = true
+		// A request of before the guest ran stands for ever, others are made anew: QEMU
+		// notes the guest's clock, and nought is no time.
+		d.wantsUnplug, d.unplugStands = true, !m.hasRun
 	}
 	return nil
 }
@@ -145,6 +147,9 @@ func (m *Machine) GuestEject(dev string) error {
 	d := m.device(dev)
 	if d == nil || !d.wantsUnplug {
 		return fmt.Errorf("guest: device '%s' is not there, or nobody wants it", dev)
+	}
+	if d.root != nil {
+		m.pairs(d.root.child, 1) // it stops
 	}
 	m.unplug(d)
 	return nil
@@ -162,6 +167,7 @@ func (m *Machine) finishUnplugs() {
 // unplug removes a device and says so, a virtio disk's backend first.
 func (m *Machine) unplug(d *device) {
 	if d.root != nil {
+		m.noise(d.root.child)
 		_ = d.root.detach()
 		d.root = nil
 	}

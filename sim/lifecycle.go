@@ -48,7 +48,7 @@ func (m *Machine) cont() *qmp.ReplyError {
 	if err := m.activateAll(); err != nil {
 		return err
 	}
-	m.state = stateRunning
+	m.state, m.hasRun = stateRunning, true
 	m.emit("RESUME", qmp.Value{})
 	return nil
 }
@@ -80,7 +80,11 @@ func (m *Machine) flushAll() {
 func (m *Machine) reset() {
 	for _, d := range m.devices { // each device drains its backend
 		if d.root != nil {
-			m.pairs(d.root.child, 1)
+			times := 1
+			if d.wantsUnplug {
+				times = 2 // it stops, too
+			}
+			m.pairs(d.root.child, times)
 		}
 	}
 	m.emit("RESET", qmp.Dict(qmp.M("guest", qmp.Bool(false)), qmp.M("reason", qmp.Str("host-qmp-system-reset"))))

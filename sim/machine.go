@@ -75,10 +75,11 @@ type Machine struct {
 	nbd                  *nbdServer // nil if none runs
 	monitors             []*Monitor
 	state                runState
-	drains               int // nested drained sections over the whole graph
-	inflight             int // chunks of jobs
-	guestIO              int // requests of devices
-	nodeIDs              int // counter of generated node names
+	hasRun               bool // the guest's clock has gone on
+	drains               int  // nested drained sections over the whole graph
+	inflight             int  // chunks of jobs
+	guestIO              int  // requests of devices
+	nodeIDs              int  // counter of generated node names
 	gone                 bool
 	// Memory that is used again: for readFull, for loading metadata, for chunks.
 	full, meta, chunks reader
@@ -108,7 +109,7 @@ func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, 
 	if m.guestUUID == "" {
 		m.guestUUID = uuidNone
 	}
-	if spec.Paused {
+	if m.hasRun = !spec.Paused; spec.Paused {
 		m.state = statePrelaunch
 	}
 	m.mu = p.NewMutex("qemu-lock")

@@ -197,7 +197,7 @@ func (m *Machine) startMirror(w *mirror, o jobOptions, kind string, granularity 
 	w.dirty.notify = w.wake
 	w.source.bitmaps.insert(w.dirty)
 	w.setSpeed(o.speed)
-	m.startBlockJob(j, w.mode == syncNone || w.source.length() == 0)
+	m.startBlockJob(j, w.mode == syncNone || w.source.length() == 0 || o.speed == 0 && w.source.isNull() && w.target.isNull())
 	return nil
 }
 
@@ -207,6 +207,13 @@ func (n *node) skipFilters() *node {
 		n = n.filtered()
 	}
 	return n
+}
+
+// isNull reports whether what is read and written is nothing, so that nothing waits for it.
+func (n *node) isNull() bool {
+	n = n.skipFilters()
+	_, ok := n.drv.(*nullDriver)
+	return ok && n.kind == "null-co"
 }
 
 // insertJobFilter puts a filter of a job above a node; its child has the role that the

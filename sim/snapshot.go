@@ -145,7 +145,11 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 			return err
 		}
 	}
-	overlay, err := m.open(overlayOptions(newName.S(), path), access{}, true)
+	options := overlayOptions(newName.S(), path)
+	if base.readOnly { // it has the flags of the base
+		options = options.With("read-only", qmp.Bool(true))
+	}
+	overlay, err := m.open(options, access{}, true)
 	if err != nil {
 		return err
 	}
@@ -154,10 +158,16 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 		_ = m.closeNode(overlay)
 		return err
 	}
-	undo := a.abort
+	undo, clean := a.abort, a.clean
 	a.abort = func() {
 		undo()
 		_ = m.closeNode(overlay)
+	}
+	a.clean = func() {
+		clean()
+		if len(overlay.parents) == 0 { // no one had the base, and the monitor does not have the overlay
+			_ = m.closeNode(overlay)
+		}
 	}
 	return nil
 }

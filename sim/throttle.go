@@ -72,11 +72,16 @@ func checkLimits(b []bucket, size int64) *qmp.ReplyError {
 
 // openThrottle opens a throttle filter.
 func (m *Machine) openThrottle(n *node) *qmp.ReplyError {
+	if _, err := m.openChild(n, "file", "file"); err != nil {
+		return err
+	}
 	group := n.options.Get("throttle-group").S()
 	if o := m.object(group); o == nil || o.kind != "throttle-group" {
 		return qmp.Generic("Throttle group '" + group + "' does not exist")
 	}
-	return m.openPass(n, "file", func() driver { return &passDriver{n} })
+	n.drv = &passDriver{n}
+	m.insert(n)
+	return nil
 }
 
 // setIOThrottle is block_set_io_throttle: the limits show in query-block, and under

@@ -114,6 +114,9 @@ func printCoverage(out io.Writer, count *coverage.Count, missed bool) {
 	for _, k := range count.Missed() {
 		fmt.Fprintf(out, "  missed     %-28s %s\n", k.Command, orElse(k.Text, "success"))
 	}
+	for _, k := range count.Others() {
+		fmt.Fprintf(out, "  beyond     %-28s %s (%d times)\n", k.Command, orElse(k.Text, "success"), k.Times)
+	}
 	for _, k := range count.LeftOut() {
 		fmt.Fprintf(out, "  left out   %-28s %s: %s\n", k.Command, orElse(k.Text, "success"), k.Reason)
 	}

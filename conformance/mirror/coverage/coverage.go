@@ -70,9 +70,12 @@ var general = regexp.MustCompile(`\B'[^']*(?:'|$)|"[^"]*(?:"|$)|#block\w+|<dir>\
 // bare are names without quotes, with what stands before and after them.
 var bare = regexp.MustCompile(`^(Bitmap already exists: |Bitmap name too long: |Can't store persistent bitmaps to |Block device |Node )[^\s:*']+( is |:|$)`)
 
+// long is a name that the catalogue may have cut, and all that follows it.
+var long = regexp.MustCompile(`\B'[^']{100,}.*`)
+
 // Generalise takes names and numbers out of a text.
 func Generalise(text string) string {
-	return general.ReplaceAllString(bare.ReplaceAllString(text, "${1}*${2}"), "*")
+	return general.ReplaceAllString(bare.ReplaceAllString(long.ReplaceAllString(text, "*"), "${1}*${2}"), "*")
 }
 
 // Note counts the reply to a request.
@@ -118,6 +121,17 @@ func (c *Count) Missed() []Class {
 // LeftOut are the classes that the generator leaves out, with their reasons.
 func (c *Count) LeftOut() []Class {
 	return slices.DeleteFunc(slices.Clone(c.classes), func(k Class) bool { return k.Reason == "" })
+}
+
+// Others are outcomes that are in no class.
+func (c *Count) Others() (all []Class) {
+	for k, n := range c.Beyond {
+		all = append(all, Class{Command: k[0], Text: k[1], Times: n})
+	}
+	slices.SortFunc(all, func(a, b Class) int {
+		return strings.Compare(a.Command+"\t"+a.Text, b.Command+"\t"+b.Text)
+	})
+	return all
 }
 
 // Classes are all classes.

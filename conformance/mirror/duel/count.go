@@ -3,8 +3,10 @@ package duel
 import "fleece/conformance/mirror/coverage"
 
 // count counts what the real QEMU answered in a session.
-func (s Session) count(c *coverage.Count) {
-	for _, t := range s.Turns {
+func (s Session) count(c *coverage.Count) { countTurns(c, s.Turns) }
+
+func countTurns(c *coverage.Count, turns []Turn) {
+	for _, t := range turns {
 		command := t.Step.Command.Name
 		if t.Step.Raw != "" {
 			command = coverage.Raw

@@ -74,11 +74,17 @@ type Session struct {
 
 // Session runs the session of a seed, of n steps at most.
 func (d *Duel) Session(seed uint64, n int) Session {
+	setup, model := model(seed, n, d.dir, d.schema)
+	return d.against(seed, setup, model)
+}
+
+// model is the simulator's side of a session of n drawn steps, with the images in dir.
+func model(seed uint64, n int, dir string, schema *qmp.Schema) (walk.Setup, Run) {
 	dice := walk.NewDice(seed)
-	setup := walk.NewSetup(dice, d.dir)
+	setup := walk.NewSetup(dice, dir)
 	w := walk.New(dice, setup)
 	opening := 0
-	model := simulate(setup, d.schema, func(i int, look func() walk.View) (walk.Step, bool) {
+	return setup, simulate(setup, schema, func(i int, look func() walk.View) (walk.Step, bool) {
 		if s, ok := w.Opening(i); ok {
 			opening = i + 1
 			return s, true
@@ -88,7 +94,6 @@ func (d *Duel) Session(seed uint64, n int) Session {
 		}
 		return w.Closing(i-n, look())
 	})
-	return d.against(seed, setup, model)
 }
 
 // Repeat runs given steps with the setup of a seed.

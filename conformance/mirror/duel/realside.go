@@ -218,6 +218,9 @@ func (c *realClient) turn(i int, model Turn) (Turn, error) {
 	if err := c.barrier(&t); err != nil {
 		return t, err
 	}
+	if err := c.deletions(&t, model); err != nil {
+		return t, err
+	}
 	if !sameJobs(t.Jobs, model.Jobs) {
 		return t, errApart
 	}
@@ -260,6 +263,28 @@ func (c *realClient) barrier(t *Turn) error {
 		}
 		t.Answers = append(t.Answers, v)
 	}
+}
+
+// deletions reads until as many devices are gone as the simulator's: a device that a reset
+// takes away is freed by a thread of its own, tens of milliseconds later.
+func (c *realClient) deletions(t *Turn, model Turn) error {
+	deadline := time.Now().Add(stillTimeout)
+	for count(t.Answers, "DEVICE_DELETED") < count(model.Answers, "DEVICE_DELETED") && time.Now().Before(deadline) {
+		if err := c.barrier(t); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+func count(messages []qmp.Value, event string) (n int) {
+	for _, m := range messages {
+		if m.Get("event").S() == event {
+			n++
+		}
+	}
+	return n
 }
 
 // settle waits until the jobs stand where the simulator's stand. If they never do the

@@ -1,6 +1,10 @@
 // Package walk makes random sessions: given what a machine looks like now, it
 // proposes the next command, mostly one that can succeed.
 //
+// In every fourth session a part of the steps are mistakes: mistakes.txt is a table of what
+// QEMU refuses, and of what chance seldom does, so that every outcome of the error catalogue
+// is met which has no reason (package coverage) why not.
+//
 // It runs nothing and compares nothing; package duel does.
 //
 // Beside that it leaves out, each for a reason that stands where it is done:

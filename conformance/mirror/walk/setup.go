@@ -81,7 +81,8 @@ func NewSetup(d *Dice, dir string) Setup {
 		s.Files = append(s.Files,
 			File{Name: "bad.qcow2", Size: sizes[0], Version: 3, InUse: "c1"},
 			File{Name: "p0.qcow2", Size: sizes[0], Version: 3}, File{Name: "p1.qcow2", Size: 3 << 20, Version: 3},
-			File{Name: "p2.qcow2", Size: sizes[0], Version: 2}, File{Name: "huge.qcow2", Size: hugeSize, Version: 3})
+			File{Name: "p2.qcow2", Size: sizes[0], Version: 2}, File{Name: "p3.qcow2", Size: sizes[0], Version: 3},
+			File{Name: "p4.qcow2", Size: sizes[0], Version: 3}, File{Name: "huge.qcow2", Size: hugeSize, Version: 3})
 	}
 	return s
 }
