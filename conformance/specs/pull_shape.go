@@ -27,8 +27,9 @@ func pullShapeSpecs() []conformance.Spec {
 		},
 		{
 			ID:           "pull.the-domain-dies",
-			Title:        "a pull whose domain is destroyed, or crashes, is a cancelled backup in the statistics, leaves nothing, and the domain starts and is pulled again",
+			Title:        "a pull, over a file or a block device, whose domain is destroyed, or crashes, is a cancelled backup in the statistics, leaves nothing, and the domain starts and is pulled again",
 			Requirements: []string{"END-08", "JOB-05", "JOB-08", "I12", "I16"},
+			Needs:        []conformance.Feature{conformance.FeatureBlockDevice},
 			Body:         pullDomainDies,
 		},
 	}
@@ -154,8 +155,19 @@ func pullScratchMissing(t *conformance.T) {
 func pullDomainDies(t *conformance.T) {
 	d := shapeDomain(t)
 	d.Scribble("vdb", 3)
-	for i, die := range []func(){d.DestroyNow, d.Crash} {
-		p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere(), Checkpoint: fmt.Sprintf("c%d", i), Disks: []conformance.PullDisk{{Target: "vdb"}}})
+	device := t.BlockDevice("device", 2*shapeDiskBytes)
+	for i, c := range []struct {
+		die     func()
+		scratch string
+		tcp     bool
+	}{{d.DestroyNow, "", false}, {d.Crash, device, false}, {d.DestroyNow, device, true}} {
+		s := conformance.PullSpec{Server: t.ServerHere(), Checkpoint: fmt.Sprintf("c%d", i), Disks: []conformance.PullDisk{
+			{Target: "vdb", Scratch: c.scratch, Block: c.scratch != ""},
+		}}
+		if c.tcp {
+			s.Server = "<server transport='tcp' name='127.0.0.1'/>"
+		}
+		p := d.BeginPull(s)
 		p.ExpectExports()
 		t.Go(fmt.Sprintf("asker-%d", i), func() {
 			for range 3 {
@@ -163,7 +175,7 @@ func pullDomainDies(t *conformance.T) {
 				t.Expect(err).NotTo(HaveOccurred())
 			}
 		})
-		die()
+		c.die()
 		d.AwaitStopped()
 		t.Join()
 		p.Forget()

@@ -52,8 +52,9 @@ func pushSpecs() []conformance.Spec {
 		},
 		{
 			ID:           "push.the-domain-dies",
-			Title:        "a push whose domain dies is cancelled: one event without a reason, no image, no job; the checkpoint stays",
+			Title:        "a push, to a file and a block device, whose domain dies is cancelled: one event without a reason, no file, no job; the checkpoint stays",
 			Requirements: []string{"PSH-02", "PSH-03", "I12", "E186", "END-08"},
+			Needs:        []conformance.Feature{conformance.FeatureBlockDevice},
 			Body:         theDomainDies,
 		},
 	}...)
@@ -170,7 +171,10 @@ func theDomainDies(t *conformance.T) {
 		d.Write("vda", off, 128<<10) // more than a held push copies at once
 	}
 	t.HoldPushes()
-	b := d.Begin(conformance.BackupSpec{Checkpoint: "c0"})
+	device := t.BlockDevice("device", 16<<20)
+	b := d.Begin(conformance.BackupSpec{Checkpoint: "c0", Disks: []conformance.BackupDisk{
+		{Target: "vda", Format: "qcow2", Path: device, Block: true}, {Target: "vdb", Path: t.Path("file")},
+	}})
 	t.Go("caller", func() {
 		if _, err := d.BackupEnd(b.ID, 0); err != nil {
 			t.Expect(err).To(Or(MatchError(virt.ERR_OPERATION_INVALID), MatchError(virt.ERR_NO_DOMAIN_BACKUP)))
@@ -184,8 +188,9 @@ func theDomainDies(t *conformance.T) {
 	t.Expect(e.ErrorMessage()).To(BeEmpty(), "nobody can say why")
 	d.AwaitStopped()
 	t.Join()
-	t.ExpectFiles(false, b.Paths()...)
+	t.ExpectFiles(false, t.Path("file"))
 	b.Forget()
+	t.Keeps(device)
 	t.Expect(d.JobIDs()).To(BeEmpty())
 	kind, _, err := d.GetJobStats(virt.DOMAIN_JOB_STATS_COMPLETED)
 	t.Expect(err).NotTo(HaveOccurred())
