@@ -19,6 +19,7 @@
 //   - backups that read a plain file: which holes are left where zeroes were written is
 //     the host's file system's;
 //   - null-co without read-zeroes: it reads as what was in memory;
+//   - two backups at the same time to one plain file: which writes last;
 //   - compressed backups to images: what zlib makes of data is its own business;
 //   - other actions beside a snapshot while jobs run: taking the snapshot back hangs the
 //     real binary or does not.

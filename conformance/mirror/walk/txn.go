@@ -25,6 +25,7 @@ func (w *Walker) transaction() Step {
 		// coroutine happens to be woken: a snapshot is alone then.
 		actions = slices.DeleteFunc(actions, func(a qmp.Value) bool { return a.Get("type").S() != "blockdev-snapshot" })[:1]
 	}
+	actions = w.apart(actions)
 	if always := slices.IndexFunc(actions, func(a qmp.Value) bool { return a.Get("data").Get("bitmap-mode").S() == "always" }); always >= 0 {
 		actions = actions[always : always+1] // taken back after an action on the same bitmap it crashes the real binary
 	}
@@ -41,6 +42,21 @@ func (w *Walker) transaction() Step {
 		return w.query() // crashes the real binary
 	}
 	return s
+}
+
+// apart leaves backups out that would write to the same plain file as another one at the
+// same time.
+func (w *Walker) apart(actions []qmp.Value) []qmp.Value {
+	var files []string
+	return slices.DeleteFunc(actions, func(a qmp.Value) bool {
+		n := w.v.find(a.Get("data").Get("target").S())
+		if a.Get("type").S() != "blockdev-backup" || n == nil || n.driver != "raw" && n.driver != "file" {
+			return false
+		}
+		taken := slices.Contains(files, n.file)
+		files = append(files, n.file)
+		return taken
+	})
 }
 
 func mentions(actions []qmp.Value, name string) bool {
