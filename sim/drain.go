@@ -116,6 +116,33 @@ func (j *job) usesTree(n *node) bool {
 	return false
 }
 
+// without makes a change, before which the jobs above n go on: the change first takes away
+// from under n what the section, and any other, is over, and then gives it to the jobs
+// again.
+func (d *drained) without(n *node, change func()) {
+	var loose []*job
+	var held []int
+	for _, j := range slices.Backward(d.jobs) {
+		if !j.uses(n) {
+			continue
+		}
+		loose, held = append(loose, j), append(held, j.pauseCount)
+		j.pauseCount = 1
+		if j.userPaused {
+			j.pauseCount = 2
+		}
+		j.resume()
+	}
+	change()
+	for i, j := range loose {
+		if b, ok := j.work.(*backup); ok && b.loads {
+			d.m.hang()
+		}
+		j.pauseCount = held[i]
+		j.settlePause()
+	}
+}
+
 // hold adds a job to the section.
 func (d *drained) hold(j *job) {
 	j.pauseCount++

@@ -79,11 +79,13 @@ func createImage(file *node, o imageOptions) error {
 	if o.version == 3 && o.clusterSize >= qcow2HeaderMax {
 		img.extraExtensions = featureNames()
 	}
-	img.l1Offset = 3 << img.bits
-	l1Clusters := max(img.clustersFor(o.l1Bytes()), 1)
+	l1Clusters := img.clustersFor(o.l1Bytes())
+	if l1Clusters > 0 { // an image of no size has no L1 table
+		img.l1Offset = 3 << img.bits
+	}
 	img.used.add(0, 3+l1Clusters)
 	img.refDirty = run{0, 3 + l1Clusters}
-	img.end = max(file.length(), img.l1Offset+(o.l1Bytes()+511)&^511)
+	img.end = max(file.length(), 3<<img.bits+(o.l1Bytes()+511)&^511)
 	if err := img.data.fit(img, 0, o.size); err != nil {
 		return err
 	}
@@ -144,8 +146,11 @@ func (img *image) growL1(entries int64) error {
 			binary.BigEndian.PutUint64(p[t.index*8:], uint64(t.cluster)<<img.bits|qcow2Copied)
 		}
 	}
+	hadNone := img.l1Offset == 0
 	img.l1Offset, img.l1Entries = at<<img.bits, entries
-	img.freeClusters(oldFirst, oldN)
+	if !hadNone {
+		img.freeClusters(oldFirst, oldN)
+	}
 	return img.put(p, img.l1Offset)
 }
 

@@ -266,15 +266,17 @@ func (n *node) zero(off, length int64) error {
 }
 
 // zeroUnmap writes zeroes and lets the clusters go that held something. A backend asks
-// for it whatever the node was opened with (blk_co_pwrite_zeroes); images of version 2
-// cannot do it.
+// for it whatever the node was opened with (blk_co_pwrite_zeroes), a filter only if what
+// is below it was opened with discard=unmap; images of version 2 cannot do it.
 func (n *node) zeroUnmap(off, length int64) error {
 	if err := n.zero(off, length); err != nil {
 		return err
 	}
 	x := n
 	for x.filtered() != nil {
-		x = x.filtered()
+		if x = x.filtered(); !x.unmap {
+			return nil
+		}
 	}
 	if img := x.image(); img != nil && img.version > 2 {
 		return img.discard(x.backing(), off, length)

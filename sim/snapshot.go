@@ -14,7 +14,7 @@ func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
 		return err
 	}
 	section := m.drain(base)
-	a.clean = section.end
+	a.clean = func() { section.end() }
 	if err := base.blocked(); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (m *Machine) prepareSnapshot(a *action, data qmp.Value) *qmp.ReplyError {
 	case overlay.image() == nil:
 		return qmp.Generic("The overlay does not support backing images")
 	}
-	return m.stack(a, base, overlay)
+	return m.stack(a, base, overlay, &section)
 }
 
 // isRead reports whether a parent relies on what the node shows; one that only writes, a
@@ -41,8 +41,8 @@ func (n *node) isRead() bool {
 	return perm&permRead != 0
 }
 
-// stack inserts the overlay; abort takes it out again.
-func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
+// stack inserts the overlay; abort takes it out again. section is over the base.
+func (m *Machine) stack(a *action, base, overlay *node, section *drained) *qmp.ReplyError {
 	if base.reaches(overlay) {
 		return qmp.Generic("Making '" + base.name + "' a backing child of '" + overlay.name + "' would create a cycle")
 	}
@@ -72,7 +72,7 @@ func (m *Machine) stack(a *action, base, overlay *node) *qmp.ReplyError {
 	a.abort = func() {
 		letGo()
 		m.pairs(overlay, 1) // its place in the graph changes once more
-		undo()
+		section.without(overlay, undo)
 		overlay.leaveTo(base)
 	}
 	a.commit = func() {
@@ -123,7 +123,7 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 		}
 	}
 	section := m.drain(base)
-	a.clean = section.end
+	a.clean = func() { section.end() }
 	if err := base.blocked(); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 		return err
 	}
 	overlay.owned = false
-	if err := m.stack(a, base, overlay); err != nil {
+	if err := m.stack(a, base, overlay, &section); err != nil {
 		_ = m.closeNode(overlay)
 		return err
 	}

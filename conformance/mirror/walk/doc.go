@@ -20,11 +20,9 @@
 //     the host's file system's;
 //   - null-co without read-zeroes: it reads as what was in memory;
 //   - two backups at the same time to one plain file: which writes last;
-//   - compressed backups to images: what zlib makes of data is its own business;
-//   - other actions beside a snapshot while jobs run: taking the snapshot back hangs the
-//     real binary or does not.
+//   - compressed backups to images: what zlib makes of data is its own business.
 //
 // The property it keeps: a step is a function of the seed and of the view, so that a
-// session can be made again; and no step asks for what is known to crash or to hang
-// the real binary (§11 of the behaviour spec).
+// session can be made again. What is known to crash or to hang the real binary (§11 of the
+// behaviour spec) may be asked for: the simulator knows, and package duel leaves it out.
 package walk
