@@ -38,6 +38,8 @@ func (drv *Driver) abortJob(id virt.DomainID, flags virt.DomainAbortJobFlags, ap
 			"current job is not outgoing migration in post-copy mode")
 	case !d.jobs.async:
 		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "no job is active on the domain")
+	case d.migrating != nil:
+		return d.abortMigration(api)
 	case d.snapshotIsMade():
 		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "a snapshot of disks cannot be aborted")
 	case !b.visible():

@@ -51,6 +51,8 @@ type domain struct {
 	completed *record
 	// creating is the image creation that Begin waits for.
 	creating creation
+	// migrating is a migration or a save; nil if there is none.
+	migrating *migrating
 	// mirroring is the image creation that BlockCopy waits for.
 	mirroring creation
 	// blockJobs are those that run or have ended and were not dealt with; stored has the
@@ -78,6 +80,9 @@ type run struct {
 	lost error
 	// destroying, shutdown and halted tell why the machine ends.
 	destroying, shutdown, halted bool
+	// left says that the guest is somewhere else, and leftFor why.
+	left    bool
+	leftFor stopReason
 	// letGo are devices that the guest has let go and that are still in disks.
 	letGo []string
 }

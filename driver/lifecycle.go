@@ -21,6 +21,8 @@ const (
 	shutoffShutdown = 1
 	shutoffDestroy  = 2
 	shutoffCrashed  = 3
+	shutoffMigrated = 4
+	shutoffSaved    = 5
 	shutoffSnapshot = 7
 )
 
@@ -152,6 +154,7 @@ func (d *domain) stopLost(r *run) {
 func (d *domain) stop(r *run) {
 	id := d.id()
 	d.dropBlockJobs()
+	d.stored.Leaving = nil
 	redefined := d.live != d.def
 	d.stopped = r.reason()
 	d.run, d.live, d.ended, d.stored.Frozen = nil, nil, nil, false
@@ -183,6 +186,8 @@ func (d *domain) stop(r *run) {
 
 func (r *run) reason() stopReason {
 	switch {
+	case r.left:
+		return r.leftFor
 	case r.halted:
 		return virt.DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT
 	case r.destroying:
@@ -269,6 +274,10 @@ func (s stopReason) shutoff() int {
 		return shutoffDestroy
 	case virt.DOMAIN_EVENT_STOPPED_CRASHED:
 		return shutoffCrashed
+	case virt.DOMAIN_EVENT_STOPPED_MIGRATED:
+		return shutoffMigrated
+	case virt.DOMAIN_EVENT_STOPPED_SAVED:
+		return shutoffSaved
 	case virt.DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT:
 		return shutoffSnapshot
 	}

@@ -112,6 +112,9 @@ func (d *domain) onEvent(r *run, e qmp.Event) {
 		d.mu.Lock()
 		r.paused = e.Name == qmp.EventStop
 		d.mu.Unlock()
+	case qmp.EventMigration:
+		status, _ := qmp.AsMigration(e)
+		d.migrationChanged(r, status)
 	case qmp.EventBlockJobReady:
 		b, _ := qmp.AsBlockJobEnd(e)
 		d.blockJobReady(r, b.Device)

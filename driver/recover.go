@@ -26,6 +26,9 @@ func (d *domain) recover() error {
 		d.recoverInactive(b)
 		return nil
 	}
+	if d.recoverLeaving(r); d.run != r {
+		return nil
+	}
 	d.recoverSnapshot(r)
 	d.recoverDevices(r)
 	d.recoverBlockJobs(r)
@@ -115,6 +118,7 @@ func (d *domain) recoverInactive(b *backup) {
 	d.live, d.stored.Frozen = nil, false
 	d.recoverSnapshot(nil)
 	d.dropBlockJobs()
+	d.dropLeaving()
 	if b != nil {
 		switch {
 		case b.st.Phase < state.Running:

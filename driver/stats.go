@@ -13,6 +13,8 @@ type record struct {
 	id        int
 	pull      bool
 	elapsedMS uint64
+	// operation is another one than a backup, 0 for that: nothing but the time is told.
+	operation virt.DomainJobOperation
 	current   int64 // bytes
 	total     int64 // bytes
 	message   string
@@ -38,6 +40,11 @@ func (b *backup) record(totals bool) *record {
 
 // params are the typed parameters, in libvirt's order.
 func (s *record) params() []virt.TypedParam {
+	if s.operation != 0 {
+		return []virt.TypedParam{
+			virt.IntParam(virt.DOMAIN_JOB_OPERATION, int32(s.operation)), virt.ULLongParam(virt.DOMAIN_JOB_TIME_ELAPSED, s.elapsedMS),
+		}
+	}
 	p := make([]virt.TypedParam, 0, 8)
 	p = append(p, virt.IntParam(virt.DOMAIN_JOB_OPERATION, int32(virt.DOMAIN_JOB_OPERATION_BACKUP)),
 		virt.IntParam(virt.DOMAIN_JOB_ID, int32(s.id)), virt.ULLongParam(virt.DOMAIN_JOB_TIME_ELAPSED, s.elapsedMS))
@@ -73,6 +80,11 @@ func (d *domain) running(api string) (*record, error) {
 	switch {
 	case r == nil:
 		return nil, errInactive()
+	case d.migrating != nil:
+		return &record{
+			kind: virt.DOMAIN_JOB_UNBOUNDED, operation: d.migrating.operation, pull: true,
+			elapsedMS: uint64(max(d.drv.p.Now().UnixMilli()-d.migrating.startedMS, 0)),
+		}, nil
 	case !d.jobs.async, d.snapshotIsMade():
 		return nil, nil
 	case !d.backup.visible():

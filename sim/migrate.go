@@ -4,13 +4,16 @@ import (
 	"strings"
 	"time"
 
+	"fleece/host"
 	"fleece/qmp"
 )
 
 // migration is the state of outgoing migration (§7). The guest has no memory to
 // speak of: what matters is what happens to the images and to the run state.
 type migration struct {
-	status       string // "" before the first
+	status       string      // "" before the first
+	problem      string      // why it failed, where QEMU tells
+	out          host.Stream // to the destination; nil where that is a program or a file
 	capabilities []string
 	maxBandwidth int64
 }
@@ -29,6 +32,7 @@ func (m *Machine) migrationCommand(cmd qmp.Command) (v qmp.Value, done bool, err
 	case "migrate":
 		err = m.migrate(cmd.Args)
 	case "migrate_cancel":
+		m.cancelMigration()
 	case "query-migrate":
 		v = m.queryMigrate()
 	case "query-migrate-capabilities":
@@ -114,6 +118,9 @@ func (m *Machine) queryMigrate() qmp.Value {
 		return qmp.Dict()
 	}
 	out := []qmp.Member{qmp.M("status", qmp.Str(g.status))}
+	if g.status == "failed" && g.problem != "" {
+		out = append(out, qmp.M("error-desc", qmp.Str(g.problem)))
+	}
 	if g.status == "completed" {
 		out = append(out, qmp.M("setup-time", qmp.Int(0)),
 			qmp.M("downtime", qmp.Int(migrateDowntime.Milliseconds())), qmp.M("total-time", qmp.Int(migrateTotalTime.Milliseconds())))
@@ -125,13 +132,14 @@ func (m *Machine) queryMigrate() qmp.Value {
 // (§7): a job that holds an image makes it fail at the end.
 func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 	uri := a.Get("uri").S()
-	if m.migration.status == "active" || m.migration.status == "setup" {
+	if m.migration.runs() {
 		return qmp.Generic("There's a migration process in progress")
 	}
 	if m.state == statePostmigrate {
 		return qmp.Generic("Can't migrate the vm that was paused due to previous migration")
 	}
-	scheme, _, _ := strings.Cut(uri, ":")
+	scheme, address, _ := strings.Cut(uri, ":")
+	m.migration.problem, m.migration.out = "", nil
 	switch scheme {
 	case "tcp", "unix", "vsock", "exec", "fd", "rdma":
 	default:
@@ -144,15 +152,108 @@ func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.pass(migrateSetupTime)
-		for m.executing {
-			m.commands.Wait()
+		m.commandsDone()
+		if scheme == host.Unix || scheme == host.TCP {
+			m.dialDestination(scheme, address)
 		}
-		if !m.gone {
+		if m.gone || m.migration.status != "setup" {
+			m.migration.ended(m)
+			return
+		}
+		m.migration.pass(m, 1)
+		m.migration.set(m, "active")
+		if m.sendMemory() {
+			m.commandsDone()
 			m.completeMigration()
 		}
-		m.commands.Signal()
+		m.migration.ended(m)
 	})
 	return nil
+}
+
+// runs reports whether a migration is under way.
+func (g *migration) runs() bool {
+	return g.status == "active" || g.status == "setup" || g.status == "cancelling"
+}
+
+// commandsDone waits until no command is executed.
+func (m *Machine) commandsDone() {
+	for m.executing {
+		m.commands.Wait()
+	}
+}
+
+// ended lets commands go on after a migration's task has done its work.
+func (g *migration) ended(m *Machine) {
+	if g.out != nil {
+		_ = g.out.Close()
+	}
+	if g.status == "cancelling" && !m.gone {
+		g.set(m, "cancelled")
+	}
+	m.commands.Signal()
+}
+
+// dialDestination connects to who waits for the machine.
+func (m *Machine) dialDestination(network, address string) {
+	m.mu.Unlock()
+	out, err := m.host.Dial(network, address)
+	m.mu.Lock()
+	g := &m.migration
+	if err != nil {
+		g.problem = "Failed to connect to '" + address + "': " + host.ErrText(err)
+		if g.status == "setup" {
+			g.set(m, "failed")
+		}
+		return
+	}
+	g.out = out
+}
+
+// memoryBytes is how much a machine without a guest sends, about, and memoryChunk how
+// much at a time: more than a socket takes of which nobody reads.
+const (
+	memoryBytes = 640 << 10
+	memoryChunk = 32 << 10
+)
+
+// sendMemory sends the memory to a socket; it returns false if that failed or was
+// cancelled. The lock is dropped meanwhile.
+func (m *Machine) sendMemory() bool {
+	g := &m.migration
+	if g.out == nil {
+		return true
+	}
+	chunk := make([]byte, memoryChunk)
+	copy(chunk, "QEVM\x00\x00\x00\x03")
+	for sent := 0; sent < memoryBytes; sent += len(chunk) {
+		m.mu.Unlock()
+		_, err := g.out.Write(chunk)
+		m.mu.Lock()
+		if m.gone || g.status != "active" {
+			return false
+		}
+		if err != nil {
+			m.commandsDone()
+			g.problem = "Unable to write to socket: " + host.ErrText(err)
+			g.set(m, "failed")
+			return false
+		}
+		clear(chunk)
+	}
+	return true
+}
+
+// cancelMigration ends a migration that is under way; without one it does nothing.
+func (m *Machine) cancelMigration() {
+	g := &m.migration
+	if g.status != "active" && g.status != "setup" {
+		return
+	}
+	g.set(m, "cancelling")
+	if g.out != nil {
+		_ = g.out.Close()
+	}
 }
 
 // completeMigration stops the guest and hands the images over. A job makes that fail,
@@ -160,8 +261,6 @@ func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 func (m *Machine) completeMigration() {
 	wasRunning, was := m.state == stateRunning, m.state
 	g := &m.migration
-	g.pass(m, 1)
-	g.set(m, "active")
 	m.stopAs(stateFinish)
 	m.state = stateFinish
 	g.pass(m, 2)

@@ -54,6 +54,7 @@ func All() []conformance.Spec {
 		dataFileSpecs(),
 		plugSpecs(),
 		chainSpecs(),
+		leaveSpecs(),
 	} {
 		all = append(all, part...)
 	}

@@ -37,6 +37,9 @@ func Append(dst []byte, s *Domain) []byte {
 	if p := s.Snapshot; p != nil {
 		dst = appendSnapshot(dst, p)
 	}
+	if l := s.Leaving; l != nil {
+		dst = flag(quoted(append(dst, "\nleaving"...), l.Path), l.Resume)
+	}
 	for _, j := range s.BlockJobs {
 		dst = appendBlockJob(dst, j)
 	}
@@ -108,6 +111,9 @@ func Parse(text string) (*Domain, error) {
 	}
 	if r.next("\nsnapshot") {
 		s.Snapshot = r.snapshot()
+	}
+	if r.next("\nleaving") {
+		s.Leaving = &Leaving{Path: r.text(), Resume: r.flag()}
 	}
 	for r.next("\nblockjob") {
 		if s.BlockJobs = append(s.BlockJobs, r.blockJob()); len(s.BlockJobs) > disksMax {

@@ -50,8 +50,16 @@ type Domain struct {
 	// Current is the name of the current snapshot, "" if there is none.
 	Current  string
 	Snapshot *Snapshot // being made, or made and not yet in all definitions
+	// Leaving is a save or a migration that is under way; nil if there is none.
+	Leaving *Leaving
 	// BlockJobs are the jobs that change the chains of disks, at most one per disk.
 	BlockJobs []*BlockJob
+}
+
+// Leaving is a save of the domain's memory, or its migration.
+type Leaving struct {
+	Path   string // of the file of a save; "" for a migration
+	Resume bool   // the guest ran
 }
 
 // SnapshotPhase says how far a snapshot has come.

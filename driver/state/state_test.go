@@ -36,6 +36,9 @@ func TestParse_GivesBackWhatWasStored(t *testing.T) {
 					Path: text.Draw(r, "overlay"), Node: 7, Made: rapid.Bool().Draw(r, "made overlay")})
 			}
 		}
+		if rapid.Bool().Draw(r, "leaving") {
+			s.Leaving = &Leaving{Path: text.Draw(r, "saved"), Resume: rapid.Bool().Draw(r, "resume")}
+		}
 		for range rapid.IntRange(0, 2).Draw(r, "block jobs") {
 			j := &BlockJob{
 				ID: text.Draw(r, "block job"), Kind: BlockJobKind(rapid.IntRange(0, int(BlockCopy)).Draw(r, "kind")), Disk: "vda", Top: 3, Base: 1,
