@@ -76,12 +76,16 @@ const (
 	headerStart       = 20
 )
 
-// relocate makes the name of a qcow2 image's backing file beneath dir a relative
-// one, which is shorter, so that the image opens where it is kept.
+// relocate makes the names of a qcow2 image's backing file and data file beneath dir
+// relative ones, so that the image opens where it is kept: with a data file, for whoever
+// works in that directory.
 func relocate(f *os.File, dir string) error {
 	var header [headerStart]byte
 	if n, _ := f.ReadAt(header[:], 0); n < headerStart || string(header[:4]) != qcow2Magic {
 		return nil
+	}
+	if err := relocateData(f, dir); err != nil {
+		return err
 	}
 	at := int64(binary.BigEndian.Uint64(header[backingNameOffset:]))
 	length := binary.BigEndian.Uint32(header[backingNameLength:])
