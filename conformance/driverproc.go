@@ -35,6 +35,7 @@ func (t *T) startDriver() {
 	err := p.Call("start", func() {
 		d.driver, failure = t.env.NewDriver(p, t.env.Host(p), hv, DriverConfig{
 			StateDir: t.stateDir(), TLSDir: t.tlsDir(), TLSAnyClient: t.anyClient, JobWait: t.env.JobWait,
+			TLSByDefault: t.tlsByDefault,
 		})
 	})
 	t.must(err, "start the driver")
@@ -87,6 +88,14 @@ func (t *T) RestartDriver() {
 		t.Expect(err).NotTo(haveOccurred(), "the restarted driver knows the domain")
 		d.Domain = dom
 	}
+}
+
+// ConfigureTLSByDefault restarts the driver with certificates that are its default for
+// all kinds of TLS; there is nothing that is meant for backups.
+func (t *T) ConfigureTLSByDefault() {
+	t.tlsByDefault = true
+	t.KillDriver()
+	t.RestartDriver()
 }
 
 // LetAnyClientIn restarts the driver with a configuration in which TLS asks clients for

@@ -83,6 +83,9 @@ type DriverConfig struct {
 	TLSDir string
 	// TLSAnyClient is whether clients need no certificate.
 	TLSAnyClient bool
+	// TLSByDefault says that both are given as the driver's default for all kinds of
+	// TLS, and not as what is meant for backups.
+	TLSByDefault bool
 	JobWait      time.Duration
 }
 

@@ -46,14 +46,15 @@ type T struct {
 	drivers int    // started so far, for process names
 	state   string // name of the driver's state directory
 	// anyClient is whether the driver's TLS asks clients for no certificate.
-	anyClient bool
-	dataFiles bool // qcow2 disks have data files
-	plugs     bool // disks come to a domain once it runs
-	domains   []*Domain
-	servers   []*NBDTarget // of the harness
-	agents    []*Agent     // of guests
-	limited   []string     // directories with a capacity of their own
-	keep      []string     // files that may be there at the end
+	anyClient    bool
+	tlsByDefault bool
+	dataFiles    bool // qcow2 disks have data files
+	plugs        bool // disks come to a domain once it runs
+	domains      []*Domain
+	servers      []*NBDTarget // of the harness
+	agents       []*Agent     // of guests
+	limited      []string     // directories with a capacity of their own
+	keep         []string     // files that may be there at the end
 }
 
 func newT(e *Env, s Spec) *T {

@@ -50,6 +50,10 @@ type Config struct {
 	// backups with tls='yes' (libvirt's backup_tls_x509_cert_dir). Without it they
 	// are refused.
 	TLSDir string
+	// DefaultTLSDir is used where TLSDir is not set, and DefaultTLSAnyClient with it
+	// (libvirt's default_tls_x509_cert_dir and default_tls_x509_verify = 0).
+	DefaultTLSDir       string
+	DefaultTLSAnyClient bool
 	// TLSAnyClient lets clients in that have no certificate of that authority
 	// (libvirt's backup_tls_x509_verify = 0).
 	TLSAnyClient bool
@@ -64,6 +68,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SnapshotDir == "" {
 		c.SnapshotDir = path.Join(c.StateDir, "snapshot")
+	}
+	if c.TLSDir == "" {
+		c.TLSDir, c.TLSAnyClient = c.DefaultTLSDir, c.DefaultTLSAnyClient
 	}
 	if c.JobWait == 0 {
 		c.JobWait = jobWaitDefault

@@ -56,7 +56,12 @@ func (c Config) newDriver() func(rt.Process, host.Host, machine.Hypervisor, conf
 
 // OwnDriver starts fleece's own driver.
 func OwnDriver(p rt.Process, h host.Host, hv machine.Hypervisor, c conformance.DriverConfig) (any, error) {
-	return driver.New(p, h, hv, driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, TLSAnyClient: c.TLSAnyClient, JobWait: c.JobWait})
+	config := driver.Config{StateDir: c.StateDir, TLSDir: c.TLSDir, TLSAnyClient: c.TLSAnyClient, JobWait: c.JobWait}
+	if c.TLSByDefault {
+		config.TLSDir, config.TLSAnyClient = "", false
+		config.DefaultTLSDir, config.DefaultTLSAnyClient = c.TLSDir, c.TLSAnyClient
+	}
+	return driver.New(p, h, hv, config)
 }
 
 // ByName makes the lane of that name.

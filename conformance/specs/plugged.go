@@ -11,7 +11,8 @@ import (
 func pluggedSpecs(of []conformance.Spec) []conformance.Spec {
 	var specs []conformance.Spec
 	for _, id := range []string{
-		"pull.every-shape", "pull.scratch-must-be-there", "pull.rounds-over-tls", "pull.the-domain-dies",
+		"pull.every-shape", "pull.scratch-must-be-there", "pull.rounds-over-tls", "pull.rounds-over-tls-by-default",
+		"pull.the-domain-dies",
 		"push.every-shape", "push.target-must-be-there", "push.the-domain-dies",
 		"datafile.pull-every-shape", "datafile.scratch-must-be-there", "datafile.the-domain-dies",
 		"datafile.push-every-shape", "datafile.target-must-be-there", "datafile.push-the-domain-dies",

@@ -19,6 +19,13 @@ func pullTLSSpecs() []conformance.Spec {
 			Body:         pullRoundsOverTLS,
 		},
 		{
+			ID:           "pull.rounds-over-tls-by-default",
+			Title:        "where no certificates are meant for backups the default ones are used: three rounds are read with them, and a client without one is shut out unless any may come",
+			Requirements: []string{"PUL-01", "PUL-04", "BEG-05", "I2", "I6"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         pullRoundsOverTLSByDefault,
+		},
+		{
 			ID:           "pull.tls-outlives-the-driver",
 			Title:        "a driver that comes back in the middle of a pull by TLS knows the job; its end takes the credentials away, and the next pull by TLS works",
 			Requirements: []string{"PUL-03", "JOB-01", "I2", "I12"},
@@ -45,6 +52,25 @@ func pullRoundsOverTLS(t *conformance.T) {
 	readAs(t, d, "client", "tcp", over(tlsServer))
 	t.LetAnyClientIn()
 	readAs(t, d, "", "any", over(tlsServer))
+	t.Join()
+	d.PowerOff()
+}
+
+func pullRoundsOverTLSByDefault(t *conformance.T) {
+	t.ConfigureTLSByDefault()
+	t.GiveCertificates()
+	d := shapeDomain(t)
+	d.Scribble("vdb", 3)
+	t.Go("guest", func() { d.Scribble("vdb", 5) })
+	s := shape{server: tlsServer, names: true, bitmap: true, store: "made"}
+	next := func() conformance.PullSpec { return s.pull("") }
+	p := d.BeginPull(conformance.PullSpec{Server: tlsServer, Disks: []conformance.PullDisk{{Target: "vdb"}}})
+	_, err := p.DialTLS("")
+	t.Expect(err).To(HaveOccurred(), "a client without a certificate")
+	p.EndsWith(0, 1)
+	readAs(t, d, "client", "verified", next)
+	t.LetAnyClientIn()
+	readAs(t, d, "", "any", next)
 	t.Join()
 	d.PowerOff()
 }
