@@ -116,24 +116,25 @@ func (j *job) usesTree(n *node) bool {
 	return false
 }
 
-// without makes a change, before which the jobs above n go on: the change first takes away
-// from under n what the section, and any other, is over, and then gives it to the jobs
-// again.
-func (d *drained) without(n *node, change func()) {
+// without takes away from under n what the section, and any other, is over, so that the
+// jobs above n go on, and gives it to them again.
+func (d *drained) without(n *node, take, give func()) {
 	var loose []*job
 	var held []int
 	for _, j := range slices.Backward(d.jobs) {
-		if !j.uses(n) {
-			continue
+		if j.uses(n) {
+			loose, held = append(loose, j), append(held, j.pauseCount)
 		}
-		loose, held = append(loose, j), append(held, j.pauseCount)
+	}
+	take()
+	for _, j := range loose {
 		j.pauseCount = 1
 		if j.userPaused {
 			j.pauseCount = 2
 		}
 		j.resume()
 	}
-	change()
+	give()
 	for i, j := range loose {
 		if b, ok := j.work.(*backup); ok && b.loads {
 			d.m.hang()

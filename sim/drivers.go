@@ -72,6 +72,7 @@ func (d *qcow2Driver) discard(off, n int64) error {
 }
 
 func (d *qcow2Driver) status(off, n int64) (bool, bool, int64, error) {
+	d.img.look()
 	r, length := d.img.guestRun(off, d.sliceRest(off, n))
 	backing := d.n.backing()
 	switch {

@@ -59,6 +59,8 @@ type image struct {
 	l1Offset, l1Entries int64
 	tables              []l2Table // sorted by index
 	cold                int       // how many of them are
+	refsCold            bool      // no refcount was read, either
+	looked              bool      // the first status compares all refcounts with the file's size
 	clusters            clusterMap
 
 	refTable     int64   // first host cluster

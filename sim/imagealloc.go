@@ -72,6 +72,7 @@ func (img *image) freeClusters(at, n int64) {
 
 // touchRefs notes refcounts to write at the next flush.
 func (img *image) touchRefs(lo, hi int64) {
+	img.refsCold = false
 	if img.refDirty.hi == 0 {
 		img.refDirty = run{lo, hi}
 		return

@@ -1,6 +1,6 @@
 package sim
 
-// Which L2 tables QEMU's cache has. It shows in one thing: what has to read a table waits
+// Which tables QEMU's caches have. It shows in one thing: what has to read a table waits
 // for that, and a drained section that begins meanwhile may wait for ever (§11).
 
 // cool empties the cache, as reopening an image and making it smaller do.
@@ -8,8 +8,12 @@ func (img *image) cool() {
 	for i := range img.tables {
 		img.tables[i].cold = true
 	}
-	img.cold = len(img.tables)
+	img.cold, img.refsCold = len(img.tables), true
 }
+
+// look is what the first status of an image does beside: it reads all refcounts
+// (qcow2_detect_metadata_preallocation).
+func (img *image) look() { img.looked, img.refsCold = true, img.refsCold && img.looked }
 
 // warm notes that the tables of [off, off+n) are read.
 func (img *image) warm(off, n int64) {
@@ -33,6 +37,9 @@ func (n *node) isCold(off int64) bool {
 		if img == nil {
 			n = n.filtered()
 			continue
+		}
+		if img.refsCold && !img.looked {
+			return true
 		}
 		if at, ok := img.findTable(off >> img.bits / img.perL2()); ok && img.tables[at].cold {
 			return true

@@ -58,21 +58,21 @@ func (m *Machine) stack(a *action, base, overlay *node, section *drained) *qmp.R
 	a.clean = func() { letGo(); clean() }
 	moved := base.moveParents(overlay, func(e *edge) bool { return e.parent == nil || !overlay.reaches(e.parent) })
 	backing := overlay.attach("backing", base)
-	undo := func() {
-		_ = backing.detach()
+	goBack := func() {
 		for _, e := range slices.Backward(moved) {
 			e.moveTo(base)
 		}
 	}
 	if err := overlay.conflictBelow(); err != nil {
-		undo()
+		backing.unlink()
+		goBack()
 		letGo()
 		return err
 	}
 	a.abort = func() {
 		letGo()
 		m.pairs(overlay, 1) // its place in the graph changes once more
-		section.without(overlay, undo)
+		section.without(overlay, backing.unlink, goBack)
 		overlay.leaveTo(base)
 	}
 	a.commit = func() {

@@ -20,6 +20,8 @@
 //     the host's file system's;
 //   - null-co without read-zeroes: it reads as what was in memory;
 //   - two backups at the same time to one plain file: which writes last;
+//   - errors of a target that no write reaches ignored: how often it is tried is a matter of
+//     time;
 //   - compressed backups to images: what zlib makes of data is its own business.
 //
 // The property it keeps: a step is a function of the seed and of the view, so that a

@@ -43,14 +43,19 @@ func (w *Walker) backupArgs() qmp.Value {
 	}
 	w.mix(target)
 	compress := qmp.Member{}
-	if t := w.v.find(target); t != nil && t.driver != "qcow2" {
+	policies := []string{"report", "stop", "ignore", "enospc"}
+	t := w.v.find(target)
+	if t != nil && len(t.bitmaps) > 0 {
+		policies = []string{"report", "stop", "enospc"} // if they are read-only no write succeeds, and ignore tries again for ever
+	}
+	if t != nil && t.driver != "qcow2" {
 		compress = w.maybe(10, flag("compress", true)) // what zlib makes of data is not compared
 	}
 	return qmp.Dict(text("device", source), text("target", target), text("job-id", w.freeJob()), text("sync", sync), bitmap, mode,
 		speed,
 		w.maybe(3, flag("auto-dismiss", w.d.In(4))), w.maybe(4, flag("auto-finalize", w.d.In(4))),
 		w.maybe(4, text("filter-node-name", w.freeNode())), compress,
-		w.maybe(8, text("on-target-error", one(w.d, "report", "stop", "ignore", "enospc"))),
+		w.maybe(8, text("on-target-error", one(w.d, policies...))),
 		w.maybe(25, qmp.M("x-perf", qmp.Dict(
 			w.maybe(2, number("max-workers", one(w.d, int64(1), 4, 0))), w.maybe(2, number("max-chunk", one(w.d, int64(65536), 1<<20, 4096, -1))))))) // QEMU's default for the rest
 }
