@@ -60,6 +60,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 mutants: ## the stored mistakes, each of which a named spec must catch
 	@$(GO) run ./internal/mutants
 
+.PHONY: mirror-teeth
+mirror-teeth: ## mistakes planted in the simulator, each of which random sessions beside the real QEMU must find
+	@$(GO) run ./internal/mutants -mirror
+
 .PHONY: survey
 survey: ## mistakes made mechanically in DIRS, listed when no spec notices them (a question, not a gate)
 	@$(GO) run ./internal/mutants --survey $(DIRS)

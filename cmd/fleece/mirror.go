@@ -25,7 +25,7 @@ type mirrorFlags struct {
 	steps, sessionSteps, workers int
 	seed                         uint64
 	qemu, out                    string
-	missed                       bool
+	missed, first                bool
 }
 
 func mirrorCommand() *cobra.Command {
@@ -55,6 +55,7 @@ random sessions on both and compares images, too; the last line is
 	c.Flags().StringVar(&f.out, "out", "", "directory for shrunk sessions that differ, as recordings")
 	c.Flags().IntVar(&f.sessionSteps, "session-steps", duel.SessionSteps, "steps of one random session")
 	c.Flags().BoolVar(&f.missed, "missed", false, "list the outcomes that random sessions did not reach")
+	c.Flags().BoolVar(&f.first, "first", false, "end at the first random session that differs, without making it shorter")
 	c.Flags().IntVar(&f.workers, "workers", 2, "random sessions at a time")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON document")
 	return c
@@ -69,12 +70,16 @@ func (f mirrorFlags) random(out io.Writer) error {
 	c := duel.Campaign{
 		Coverage: count,
 		Binary:   f.qemu, TempDir: memoryDir(), Steps: f.steps, Seed: f.seed, SessionSteps: f.sessionSteps, Workers: f.workers,
+		First: f.first,
 		Found: func(whole, shrunk duel.Session) {
 			out := out
 			if f.asJSON {
 				out = os.Stderr
 			}
 			fmt.Fprintf(out, "seed %d: %v", whole.Seed, whole.Difference)
+			if f.first {
+				return
+			}
 			fmt.Fprintf(out, "shrunk to %d steps, files %v:\n", shrunk.Steps, shrunk.Setup.Files)
 			for _, t := range shrunk.Turns {
 				fmt.Fprintf(out, "  %s%s\n", t.Step.Message(""), t.Step.Raw)

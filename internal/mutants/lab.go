@@ -133,11 +133,16 @@ func judge(r conformance.Result) verdict {
 // build makes the trial; overlay is "" for the tree as it is. Without symbols it
 // links faster.
 func build(ctx context.Context, bin, overlay string) error {
+	return buildOf(ctx, "./internal/mutants/trial", bin, overlay)
+}
+
+// buildOf makes the binary of a package.
+func buildOf(ctx context.Context, pkg, bin, overlay string) error {
 	args := []string{"build", "-ldflags=-s -w", "-buildvcs=false", "-o", bin}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	text, err := exec.CommandContext(ctx, "go", append(args, "./internal/mutants/trial")...).CombinedOutput()
+	text, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("does not build: %w\n%s", err, text)
 	}

@@ -5,6 +5,8 @@
 // can run only there. The tree itself is never touched. It runs at the top of the
 // tree and needs git.
 //
+// With -mirror it shows that fleece mirror has teeth: mirror.go.
+//
 // It is a development tool, not part of the product; the product has no switch
 // that makes it wrong.
 //
@@ -35,6 +37,8 @@ import (
 type options struct {
 	dir, only string
 	survey    string
+	mirror    bool
+	seed      uint64
 	schedules int
 	why       bool
 }
@@ -44,6 +48,8 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "fixtures/mutants", "directory of the stored mutants")
 	flag.StringVar(&o.only, "only", "", "name of one mutant (without .patch)")
 	flag.StringVar(&o.survey, "survey", "", "instead, list the mechanical mistakes in these directories or files (commas between) that no spec notices")
+	flag.BoolVar(&o.mirror, "mirror", false, "instead, plant the mistakes of "+mirrorDir+" in the simulator, each of which fleece mirror must find beside the real QEMU")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the first random session of -mirror")
 	flag.IntVar(&o.schedules, "schedules", 25, "explored schedules per spec")
 	flag.BoolVar(&o.why, "why", false, "show how each mutant was killed")
 	flag.Parse()
@@ -59,6 +65,9 @@ func main() {
 func run(ctx context.Context, o options, out io.Writer) error {
 	if o.survey != "" {
 		return survey(ctx, strings.Split(o.survey, ","), o.schedules, out)
+	}
+	if o.mirror {
+		return teeth(ctx, o, out)
 	}
 	start := time.Now()
 	known := specIDs(specs.All())

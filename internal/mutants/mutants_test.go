@@ -132,6 +132,39 @@ func TestStoredMutants_CoverEverySpecAndApply(t *testing.T) {
 	}
 }
 
+func TestPlantedMistakesOfTheSimulator_AreTwentyAndApply(t *testing.T) {
+	all, err := load("../../"+mirrorDir, "", []string{mirrorSpec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const asked = 20 // of the mirror's teeth
+	if len(all) < asked {
+		t.Errorf("%d planted mistakes, want at least %d", len(all), asked)
+	}
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed: patches cannot be applied")
+	}
+	for _, m := range all {
+		if _, err := m.apply("../..", filepath.Join(t.TempDir(), m.name)); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+	}
+}
+
+func TestTeethTable_CountsWhatWasNotFound(t *testing.T) {
+	all := []mutant{{name: "a", what: "w"}, {name: "bb", what: "w"}, {name: "c", what: "w"}}
+	var out strings.Builder
+	missed := teethTable(&out, all, []finding{{steps: 12, divergences: 1}, {steps: mirrorSteps}, {err: errAlone}})
+	if missed != 2 {
+		t.Errorf("counted %d", missed)
+	}
+	for _, want := range []string{"found   after    12 steps  a   w\n", "MISSED  after 20000 steps  bb  w\n", "BROKEN  after     0 steps  c   w\n        more than"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 func TestUncovered_NamesSpecsWithoutAMutant(t *testing.T) {
 	missing := uncovered([]mutant{{specs: []string{"b"}}, {specs: []string{"b"}}}, []string{"a", "b", "c"})
 	if strings.Join(missing, " ") != "a c" {

@@ -65,29 +65,9 @@ func writeOverlay(tree, dir string, replace map[string]string) (string, error) {
 // all if it fails, are built alone.
 func (l *lab) weave(ctx context.Context, all []mutant) error {
 	dir := filepath.Join(l.work, "woven")
-	copies := map[string]map[int][]byte{} // of files, by the mutant's number
-	numbers := map[string]int{}
-	for i, m := range all {
-		path, err := m.patched(".", filepath.Join(dir, "patched", m.name))
-		if err != nil {
-			continue // it is tried alone, which tells the reason
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if copies[m.file] == nil {
-			copies[m.file] = map[int][]byte{}
-		}
-		copies[m.file][i+1] = text
-		numbers[m.name] = i + 1
-	}
-	overlay, alone, err := weaveTree(".", dir, copies)
+	overlay, numbers, err := weaveAll(dir, all)
 	if err != nil {
 		return err
-	}
-	for _, n := range alone {
-		delete(numbers, all[n-1].name)
 	}
 	bin := filepath.Join(dir, "trial")
 	if err := build(ctx, bin, overlay); err != nil {
@@ -98,6 +78,33 @@ func (l *lab) weave(ctx context.Context, all []mutant) error {
 	}
 	l.woven, l.numbers = bin, numbers
 	return nil
+}
+
+// weaveAll writes the overlay that holds all mutants that can be woven, and tells their
+// numbers.
+func weaveAll(dir string, all []mutant) (overlay string, numbers map[string]int, err error) {
+	copies := map[string]map[int][]byte{} // of files, by the mutant's number
+	numbers = map[string]int{}
+	for i, m := range all {
+		path, err := m.patched(".", filepath.Join(dir, "patched", m.name))
+		if err != nil {
+			continue // it is tried alone, which tells the reason
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", nil, err
+		}
+		if copies[m.file] == nil {
+			copies[m.file] = map[int][]byte{}
+		}
+		copies[m.file][i+1] = text
+		numbers[m.name] = i + 1
+	}
+	overlay, alone, err := weaveTree(".", dir, copies)
+	for _, n := range alone {
+		delete(numbers, all[n-1].name)
+	}
+	return overlay, numbers, err
 }
 
 // weaveTree writes the woven files and the overlay that puts them into a build.

@@ -17,6 +17,9 @@ type Campaign struct {
 	// Found gets each session that differs, shrunk. It is called by one goroutine
 	// at a time.
 	Found func(whole, shrunk Session)
+	// First ends the campaign at the first session that differs, which is not shrunk; the
+	// steps after the difference do not count.
+	First bool
 	// Coverage, if set, counts the outcomes.
 	Coverage *coverage.Count
 }
@@ -38,7 +41,7 @@ func (c *Campaign) Run() (t Totals, err error) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				seed, done := next, t.Steps >= c.Steps
+				seed, done := next, t.Steps >= c.Steps || c.First && t.Divergences > 0
 				next++
 				mu.Unlock()
 				if done {
@@ -64,12 +67,16 @@ func (c *Campaign) session(d *Duel, seed uint64, mu *sync.Mutex, t *Totals) {
 	}
 	whole := d.Session(seed, n)
 	var shrunk Session
-	if whole.Difference != nil {
+	if whole.Difference != nil && !c.First {
 		shrunk = d.Shrink(whole)
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	t.Steps += whole.Steps
+	steps := whole.Steps
+	if c.First && whole.Difference != nil && whole.Difference.Step >= 0 {
+		steps = whole.Difference.Step + 1
+	}
+	t.Steps += steps
 	t.Sessions++
 	if c.Coverage != nil {
 		whole.count(c.Coverage)
