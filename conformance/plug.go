@@ -161,21 +161,36 @@ func (d *Domain) DiskXML(target string) *string { return virt.XML(d.disk(target)
 
 // Unplug takes a disk away, with a guest that lets it go as soon as it is asked.
 func (d *Domain) Unplug(target string) {
-	asked := d.GuestAsked()
+	d.t.Expect(d.TryUnplug(target)).To(succeed(), "unplug disk %s", target)
+}
+
+// TryUnplug is Unplug for a call that may be refused.
+func (d *Domain) TryUnplug(target string) error {
+	return d.TryUnplugAfter(target, func() {})
+}
+
+// TryUnplugAfter is TryUnplug with a guest that does something else before it lets go.
+func (d *Domain) TryUnplugAfter(target string, first func()) error {
+	asked, never := d.GuestAsked()
 	d.t.Go("guest", func() {
 		if asked() {
+			first()
 			d.LetGo(target)
 		}
 	})
-	d.t.Expect(d.DetachDeviceFlags(d.DiskXML(target), bothDefinitions)).To(succeed(), "unplug disk %s", target)
+	if err := d.DetachDeviceFlags(d.DiskXML(target), bothDefinitions); err != nil {
+		never()
+		return err
+	}
 	d.Unplugged(target)
+	return nil
 }
 
 // GuestAsked gives what waits until QEMU has taken the next request of the driver to
-// unplug a device; it returns false if the driver died before.
-func (d *Domain) GuestAsked() (wait func() bool) {
+// unplug a device; it returns false if the driver died before, or if never was called.
+func (d *Domain) GuestAsked() (wait func() bool, never func()) {
 	t, process := d.t, d.t.driver.process
-	asked := false // guarded by t.mu
+	asked, refused := false, false // guarded by t.mu
 	rule := qmp.Rule{Reply: "device_del", Hold: func(qmp.Value) {
 		t.mu.Lock()
 		asked = true
@@ -186,19 +201,25 @@ func (d *Domain) GuestAsked() (wait func() bool) {
 	for _, tap := range t.currentTaps() {
 		undo = append(undo, tap.Add(rule))
 	}
+	never = func() {
+		t.mu.Lock()
+		refused = true
+		t.noteChange()
+		t.mu.Unlock()
+	}
 	return func() bool {
-		was := false
+		was, over := false, false
 		t.Await("the driver to ask the guest for a device", func() bool {
 			t.mu.Lock()
-			was = asked
+			was, over = asked, refused
 			t.mu.Unlock()
-			return was || !process.Alive()
+			return was || over || !process.Alive()
 		})
 		for _, f := range undo {
 			f()
 		}
 		return was
-	}
+	}, never
 }
 
 // LetGo is the guest's part of an unplugging: it lets the device go.

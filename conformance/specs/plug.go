@@ -38,6 +38,12 @@ func plugSpecs() []conformance.Spec {
 			Body:         notWhileItIsCopied,
 		},
 		{
+			ID:           "plug.races-a-begin",
+			Title:        "a disk that is unplugged while a backup of it begins is in the backup and stays, or it goes and the backup is refused; in neither case is anything left",
+			Requirements: []string{"BEG-19", "BEG-15", "E243"},
+			Body:         unplugRacesABegin,
+		},
+		{
 			ID:           "plug.goes-when-the-guest-lets-it",
 			Title:        "a guest that does not let a disk go keeps it, though the call has succeeded; an event tells when it does, and then nothing of the disk is left",
 			Requirements: []string{"BEG-18", "DSC-01", "BEG-19"},
@@ -155,6 +161,41 @@ func notWhileItIsCopied(t *conformance.T) {
 	d.Unplug("vda")
 }
 
+func unplugRacesABegin(t *conformance.T) {
+	t.Each(2, func(i int) { unplugRaces(t, caseName(i), i == 0) })
+}
+
+// unplugRaces has a backup begin before a disk is unplugged, or while the guest has not
+// let it go.
+func unplugRaces(t *conformance.T, name string, before bool) {
+	d := twoDisks(t, name)
+	both := conformance.BackupSpec{Disks: []conformance.BackupDisk{{Target: "vda"}, {Target: "vdb"}}}
+	var b *conformance.Backup
+	var refusal, err error
+	begin := func() { b, refusal = d.TryBegin(both) }
+	if before {
+		t.Go("backup", begin)
+		t.Pause(40)
+		err = d.TryUnplug("vdb")
+	} else {
+		err = d.TryUnplugAfter("vdb", func() {
+			t.Go("backup", begin)
+			t.Pause(12)
+		})
+	}
+	t.Join()
+	if refusal != nil {
+		t.ExpectError(refusal, virt.ERR_CONFIG_UNSUPPORTED, "no disk named 'vdb'")
+		t.Expect(err).NotTo(HaveOccurred(), "the backup is refused, and the disk is there")
+		b = d.Begin(conformance.BackupSpec{Disks: []conformance.BackupDisk{{Target: "vda"}}})
+	}
+	if err != nil {
+		t.ExpectError(err, virt.ERR_OPERATION_UNSUPPORTED, "disk 'vdb' already in active block job")
+	}
+	b.AwaitSuccess()
+	b.EndsWith(1)
+}
+
 func goesWhenTheGuestLetsIt(t *conformance.T) {
 	d := twoDisks(t, "vm")
 	t.Go("guest", func() { d.Scribble("vda", 4) })
@@ -245,7 +286,7 @@ func killedWhilePlugging(t *conformance.T, name string, comes bool) {
 		d.Unplug("vdb")
 		diesWithin(t, 60, func() { d.PlugAgainUnseen("vdb") })
 	} else {
-		asked := d.GuestAsked()
+		asked, _ := d.GuestAsked()
 		t.Go("guest", func() {
 			if asked() {
 				d.LetGo("vdb")
