@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"syscall"
 	"time"
 )
 
@@ -29,7 +30,8 @@ type backup struct {
 	onSource, onTarget string // error policies
 	limit              int64  // speed as given
 	begun              bool   // a pump has worked on it
-	over               bool   // resumed with nothing left to copy: it ends, and is not paused again
+	over               bool   // resumed with nothing it can copy: it ends, and is not paused again
+	overText           string // why, if it could not
 	wasData            bool   // the last chunk was read from the source
 	more               bool   // and another was to follow it
 	// loads is set when the job was resumed and reads a table of its source before it
@@ -184,6 +186,30 @@ func (b *backup) failed() bool {
 	return b.job.failed(c.readFail, policy, err)
 }
 
+// failsAtOnce reports whether the next write is refused before the copy waits for anything:
+// the first chunk is known to be zero, and the target has bitmaps that are read-only.
+func (b *backup) failsAtOnce() bool {
+	c := b.copy
+	r, ok := c.bits.bits.next(0)
+	lo := r.lo << c.bits.shift
+	if !ok || b.mode == syncNone || !c.target.bitmaps.frozen() || c.rate.delay(b.job.m.p.Now(), 0) > 0 || c.source().isCold(lo) {
+		return false
+	}
+	zero, n, err := c.status(lo, lo+c.cluster)
+	return err == nil && zero && n == c.cluster
+}
+
+// failAtOnce fails where a job goes on, before those that go on after it.
+func (b *backup) failAtOnce() {
+	b.begun = true
+	switch b.job.tellError(false, b.onTarget, syscall.EPERM) {
+	case "report":
+		b.over, b.overText = true, errText(syscall.EPERM)
+	case "stop":
+		b.job.stopOnError()
+	}
+}
+
 // mustLoad reports whether the next chunk's status is not in the cache, and the chunk has to
 // wait.
 func (b *backup) mustLoad() bool {
@@ -201,7 +227,7 @@ func (b *backup) isDone() bool {
 // work, usually for one that only writes zeroes (§0.2).
 func (b *backup) runEmpty() {
 	c := b.copy
-	if b.mode == syncNone || b.limit > 0 && c.bits.bits.count > 0 {
+	if b.over || b.mode == syncNone || b.limit > 0 && c.bits.bits.count > 0 {
 		return
 	}
 	if c.bits.bits.count > 0 && !c.isZero() {

@@ -5,9 +5,26 @@ import "slices"
 // A drained section lets no new request start and waits for those in flight. Jobs
 // that run show it: each is paused and resumed, and says so (§0.1, §5.6).
 type drained struct {
-	m     *Machine
-	jobs  []*job
-	local bool // of one node
+	m    *Machine
+	jobs []*job
+	over over
+}
+
+// over is what a section is over: a node, with all below it or not; every node if it is nil.
+type over struct {
+	node *node
+	tree bool
+}
+
+// holds reports whether the section reaches a job.
+func (o over) holds(j *job) bool {
+	switch {
+	case o.node == nil:
+		return true
+	case o.tree:
+		return j.usesTree(o.node)
+	}
+	return j.uses(o.node)
 }
 
 // drainBegin opens a section over the whole graph.
@@ -16,9 +33,9 @@ func (m *Machine) drainBegin() drained { return m.drain(nil) }
 // drain opens a section that holds the jobs which have n below them; nil stands
 // for every node.
 func (m *Machine) drain(n *node) drained {
-	d := drained{m: m, local: n != nil}
+	d := drained{m: m, over: over{node: n}}
 	m.drains++
-	d.holdAll(func(j *job) bool { return n == nil || j.uses(n) })
+	d.holdAll()
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}
@@ -33,15 +50,15 @@ func (m *Machine) drain(n *node) drained {
 
 // holdAll adds the jobs that the section is over. Those whose work is over are let end,
 // when the others are paused already.
-func (d *drained) holdAll(over func(*job) bool) {
+func (d *drained) holdAll() {
 	var ending []*job
 	for _, j := range slices.Clone(d.m.jobs) {
-		if b, ok := j.work.(*backup); ok && b.loads && j.active() && over(j) {
+		if b, ok := j.work.(*backup); ok && b.loads && j.active() && d.over.holds(j) {
 			d.m.hang() // the pause does not reach a copy that is about to wait for its speed limit
 			b.loads = false
 		}
 		switch {
-		case !j.active() || !j.blockJob || !over(j):
+		case !j.active() || !j.blockJob || !d.over.holds(j):
 		case j.isOver():
 			ending = append(ending, j)
 		case !j.endsEarly():
@@ -55,22 +72,25 @@ func (d *drained) holdAll(over func(*job) bool) {
 		j.settlePause()
 	}
 	for _, j := range ending {
-		j.end("")
+		j.endOver()
 	}
 }
 
-// isOver reports whether a resumed job found nothing left to do.
+// isOver reports whether a resumed job found nothing left to do, or nothing it can.
 func (j *job) isOver() bool {
 	b, ok := j.work.(*backup)
 	return ok && b.over && j.working()
 }
+
+// endOver ends a job whose work is over.
+func (j *job) endOver() { j.end(j.work.(*backup).overText) }
 
 // endOver ends the jobs whose work a command found to be over: nothing is left to wait for,
 // so that it happens before the reply.
 func (m *Machine) endOver() {
 	for i := 0; i < len(m.jobs); i++ {
 		if j := m.jobs[i]; j.isOver() && j.pauseCount == 0 {
-			j.end("")
+			j.endOver()
 			i = -1 // its end may have woken another
 		}
 	}
@@ -91,9 +111,9 @@ func (j *job) endsEarly() bool {
 
 // drainTree opens a section over a node and all below it.
 func (m *Machine) drainTree(n *node) drained {
-	d := drained{m: m, local: true}
+	d := drained{m: m, over: over{n, true}}
 	m.drains++
-	d.holdAll(func(j *job) bool { return j.usesTree(n) })
+	d.holdAll()
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}
@@ -116,38 +136,47 @@ func (j *job) usesTree(n *node) bool {
 	return false
 }
 
-// without takes away from under n what the section, and any other, is over, so that the
-// jobs above n go on, and gives it to them again.
-func (d *drained) without(n *node, take, give func()) {
-	var loose []*job
-	var held []int
-	for _, j := range slices.Backward(d.jobs) {
-		if j.uses(n) {
-			loose, held = append(loose, j), append(held, j.pauseCount)
-		}
-	}
+// without takes away what is under n, so that the jobs above n go on which no section
+// reaches any more; giveBack holds them again.
+func (m *Machine) without(n *node, take func()) (giveBack func()) {
+	loose := slices.DeleteFunc(slices.Clone(m.jobs), func(j *job) bool { return len(j.held) == 0 || !j.uses(n) })
+	slices.Reverse(loose)
 	take()
-	for _, j := range loose {
-		j.pauseCount = 1
-		if j.userPaused {
-			j.pauseCount = 2
-		}
-		j.resume()
-	}
-	give()
+	gone := make([]int, len(loose))
 	for i, j := range loose {
-		if b, ok := j.work.(*backup); ok && b.loads {
-			d.m.hang()
+		for _, o := range j.held {
+			if !o.holds(j) {
+				gone[i]++
+			}
 		}
-		j.pauseCount = held[i]
-		j.settlePause()
+		if gone[i] > 0 {
+			j.pauseCount -= gone[i] - 1
+			j.resume()
+		}
+	}
+	return func() {
+		for i, j := range loose {
+			j.pauseCount += gone[i]
+			j.settlePause()
+		}
 	}
 }
 
 // hold adds a job to the section.
 func (d *drained) hold(j *job) {
 	j.pauseCount++
+	j.held = append(j.held, d.over)
 	d.jobs = append(d.jobs, j)
+}
+
+// takeOver adds the jobs of another section that ends, which what this one is over is below
+// by now.
+func (d *drained) takeOver(o *drained) {
+	for _, j := range o.jobs {
+		if !slices.Contains(d.jobs, j) && d.over.holds(j) {
+			d.hold(j)
+		}
+	}
 }
 
 // sort orders jobs as QEMU comes across them when it walks all nodes, the oldest
@@ -166,13 +195,16 @@ func (d *drained) sort(which func(target, filter int) int) {
 // end closes the section.
 func (d *drained) end() {
 	d.m.drains--
-	if !d.local && len(d.jobs) > 1 {
+	if d.over.node == nil && len(d.jobs) > 1 {
 		d.sort(func(target, filter int) int { return max(target, filter) })
 	}
 	for i := range d.jobs {
 		j := d.jobs[i]
-		if d.local {
+		if d.over.node != nil {
 			j = d.jobs[len(d.jobs)-1-i] // a node's parents are walked youngest first
+		}
+		if at := slices.Index(j.held, d.over); at >= 0 {
+			j.held = slices.Delete(j.held, at, at+1)
 		}
 		j.resume()
 	}

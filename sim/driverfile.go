@@ -90,7 +90,7 @@ func (d *fileDriver) write(off, n int64, segs []segment) error {
 	at := off
 	for i := range segs {
 		s := &segs[i]
-		if err := d.punch(at, s.off); err != nil {
+		if err := d.fill(at, s.off); err != nil {
 			return err
 		}
 		if err := d.store(s.data, s.off); err != nil {
@@ -98,7 +98,7 @@ func (d *fileDriver) write(off, n int64, segs []segment) error {
 		}
 		at = s.off + int64(len(s.data))
 	}
-	return d.punch(at, off+n)
+	return d.fill(at, off+n)
 }
 
 func (d *fileDriver) store(p []byte, off int64) error {
@@ -120,9 +120,23 @@ func (d *fileDriver) punch(lo, hi int64) error {
 	return d.f.PunchHole(lo, hi-lo)
 }
 
+// fill writes zeroes. Where the file was cut off through another node, which this one does
+// not know, it is made longer again.
+func (d *fileDriver) fill(lo, hi int64) error {
+	hi = min(hi, d.size)
+	if err := d.punch(lo, hi); err != nil || lo >= hi || d.device {
+		return err
+	}
+	size, err := d.f.Size()
+	if err == nil && size < hi {
+		err = d.f.Truncate(hi)
+	}
+	return err
+}
+
 // zero leaves a hole, where QEMU would have allocated zeroes for raw images
 // (§5.4); reads cannot tell.
-func (d *fileDriver) zero(off, n int64) error    { return d.punch(off, off+n) }
+func (d *fileDriver) zero(off, n int64) error    { return d.fill(off, off+n) }
 func (d *fileDriver) discard(off, n int64) error { return d.punch(off, off+n) }
 
 func (d *fileDriver) status(off, n int64) (bool, bool, int64, error) {

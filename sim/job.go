@@ -42,6 +42,7 @@ type job struct {
 	edges []*edge // to the nodes that it works on; the first is its main node
 
 	pauseCount int
+	held       []over // what the open sections that pause it are over
 	userPaused bool
 	errorStop  bool // paused by an error policy
 	cancelled  bool
@@ -195,6 +196,10 @@ func (j *job) resume() {
 		if b, ok := j.work.(*backup); ok && j.working() && !j.cancelled {
 			b.over = b.begun && b.isDone() // seen when it is woken; the main loop ends it
 			b.loads = b.mustLoad()
+			if b.onTarget != "ignore" && b.failsAtOnce() {
+				b.failAtOnce()
+				return
+			}
 		}
 		j.pump()
 	}
@@ -235,7 +240,10 @@ func (j *job) cancel() {
 		return
 	}
 	_, isMirror := j.work.(completer)
-	late := j.errorStop || isMirror // {22}, {84}: the job's coroutine ends it
+	late := isMirror // {84}: the job's coroutine ends it
+	if b, ok := j.work.(*backup); ok && j.errorStop {
+		late = !b.failsAtOnce() // {22}: it has begun to copy once more
+	}
 	j.requestCancel()
 	switch {
 	case late:

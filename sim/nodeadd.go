@@ -175,8 +175,8 @@ func (m *Machine) openFileNode(n *node) *qmp.ReplyError {
 		return ioError("Could not get image size of '"+n.path+"'", err)
 	}
 	for _, o := range m.nodes {
-		if o.isStorage() && o.path == n.path {
-			d.promised = max(d.promised, o.length()) // of tables that are in memory here
+		if od, ok := o.drv.(*fileDriver); ok && o.path == n.path {
+			d.promised = max(d.promised, od.promised) // of tables that are in memory here
 		}
 	}
 	n.drv = d

@@ -71,9 +71,13 @@ func (m *Machine) stack(a *action, base, overlay *node, section *drained) *qmp.R
 	}
 	a.abort = func() {
 		letGo()
-		m.pairs(overlay, 1) // its place in the graph changes once more
-		section.without(overlay, backing.unlink, goBack)
+		giveBack := m.without(overlay, backing.unlink)
+		changes := m.drain(overlay) // its place in the graph changes once more
+		goBack()
+		giveBack()
 		overlay.leaveTo(base)
+		section.takeOver(&changes) // a job that writes to the base now
+		changes.end()
 	}
 	a.commit = func() {
 		section := m.drainTree(base)

@@ -120,14 +120,15 @@ func (t *transaction) rollback() {
 }
 
 // settle lets the new jobs run before the reply: those without data always do
-// ({17}: 29 of 30); others are usually still at it, but may have finished.
+// ({17}: 29 of 30), and those without work before those that write zeroes; others are
+// usually still at it, but may have finished.
 func (t *transaction) settle() {
-	busy := false
-	for _, j := range t.started {
-		if b, ok := j.work.(*backup); ok && !j.completed {
-			b.runEmpty()
+	for _, hasWork := range [...]bool{false, true} {
+		for _, j := range t.started {
+			if b, ok := j.work.(*backup); ok && !j.completed && hasWork == (b.copy.bits.bits.count > 0) {
+				b.runEmpty()
+			}
 		}
-		busy = busy || j.active() && !j.work.idle()
 	}
 	if len(t.started) > 0 && t.m.p.Choose("jobs-before-reply", 2) == 1 {
 		t.m.letRun(t.started)
@@ -138,7 +139,7 @@ func (t *transaction) settle() {
 func (m *Machine) letRun(jobs []*job) {
 	for _, j := range jobs {
 		b, ok := j.work.(*backup)
-		if !ok || b.limit > 0 || b.mode == syncNone {
+		if !ok || b.over || b.limit > 0 || b.mode == syncNone {
 			continue
 		}
 		for !j.completed && j.status == jobRunning {
