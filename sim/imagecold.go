@@ -3,7 +3,8 @@ package sim
 // Which tables QEMU's caches have. It shows in one thing: what has to read a table waits
 // for that, and a drained section that begins meanwhile may wait for ever (§11).
 
-// cool empties the cache, as reopening an image and making it smaller do.
+// cool empties the cache, as reopening an image and resizing it do, be it to the size it has
+// (qcow2_update_options).
 func (img *image) cool() {
 	for i := range img.tables {
 		img.tables[i].cold = true

@@ -116,10 +116,13 @@ func (img *image) resize(size int64) error {
 	if err := img.data.fit(img, old, size); err != nil {
 		return err
 	}
-	if err := img.flush(); err != nil || !isSmaller {
+	if err := img.flush(); err != nil {
 		return err
 	}
 	img.cool()
+	if !isSmaller {
+		return nil
+	}
 	return img.cutTail()
 }
 

@@ -77,6 +77,7 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 		if err := img.zeroTail(below, old, size); err != nil {
 			return ioError("Failed to zero out the new area", err)
 		}
+		img.cool() // only then
 	}
 	return nil
 }

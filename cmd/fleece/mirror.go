@@ -95,11 +95,12 @@ func (f mirrorFlags) random(out io.Writer) error {
 		return err
 	}
 	if f.asJSON {
-		if err := printJSON(out, randomResult(f.seed, t.Steps, t.Divergences, count)); err != nil {
+		if err := printJSON(out, randomResult(f.seed, t, count)); err != nil {
 			return err
 		}
 	} else {
 		printCoverage(out, count, f.missed)
+		fmt.Fprintf(out, "sessions: %d, one for each seed from %d on\n", t.Sessions, f.seed)
 		fmt.Fprintf(out, "mirror: %d steps, %d divergences\n", t.Steps, t.Divergences)
 	}
 	if t.Divergences > 0 {

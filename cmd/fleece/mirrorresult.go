@@ -1,10 +1,14 @@
 package main
 
-import "fleece/conformance/mirror/coverage"
+import (
+	"fleece/conformance/mirror/coverage"
+	"fleece/conformance/mirror/duel"
+)
 
 // mirrorResult is the JSON form of what random sessions on both sides showed.
 type mirrorResult struct {
 	Seed        uint64          `json:"seed"`
+	Sessions    int             `json:"sessions"` // one for each seed from Seed on
 	Steps       int             `json:"steps"`
 	Divergences int             `json:"divergences"`
 	Reached     int             `json:"reached"`
@@ -21,9 +25,9 @@ type mirrorOutcome struct {
 }
 
 // randomResult puts together what a campaign from seed on showed.
-func randomResult(seed uint64, steps, divergences int, count *coverage.Count) mirrorResult {
+func randomResult(seed uint64, t duel.Totals, count *coverage.Count) mirrorResult {
 	r := mirrorResult{
-		Seed: seed, Steps: steps, Divergences: divergences,
+		Seed: seed, Sessions: t.Sessions, Steps: t.Steps, Divergences: t.Divergences,
 		Missed: []mirrorOutcome{}, LeftOut: []mirrorOutcome{},
 	}
 	r.Reached, r.Possible = count.Reached()

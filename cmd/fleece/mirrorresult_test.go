@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"fleece/conformance/mirror/coverage"
+	"fleece/conformance/mirror/duel"
 )
 
 func TestWhatRandomSessionsDidNotReachIsAllOfTheTableAtFirst(t *testing.T) {
@@ -11,9 +12,9 @@ func TestWhatRandomSessionsDidNotReachIsAllOfTheTableAtFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := randomResult(7, 12, 1, count)
-	if r.Seed != 7 || r.Steps != 12 || r.Divergences != 1 {
-		t.Errorf("seed %d, %d steps, %d divergences", r.Seed, r.Steps, r.Divergences)
+	r := randomResult(7, duel.Totals{Sessions: 3, Steps: 12, Divergences: 1}, count)
+	if r.Seed != 7 || r.Sessions != 3 || r.Steps != 12 || r.Divergences != 1 {
+		t.Errorf("seed %d, %d sessions, %d steps, %d divergences", r.Seed, r.Sessions, r.Steps, r.Divergences)
 	}
 	if r.Reached != 0 || r.Possible == 0 || len(r.Missed) != r.Possible {
 		t.Errorf("%d of %d reached, %d missed", r.Reached, r.Possible, len(r.Missed))
