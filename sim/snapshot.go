@@ -94,7 +94,7 @@ func (m *Machine) stack(a *action, base, overlay *node, section *drained) *qmp.R
 // (bdrv_replace_node in external_snapshot_abort). A backup that writes to the overlay
 // goes on writing to the base (seen with the real binary).
 func (n *node) leaveTo(base *node) {
-	for _, e := range slices.Clone(n.parents) {
+	for _, e := range slices.Backward(slices.Clone(n.parents)) { // as moveParents
 		if e.user != nil && e.user.job != nil || e.parent != nil && base.reaches(e.parent) {
 			continue
 		}

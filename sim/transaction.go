@@ -120,16 +120,9 @@ func (t *transaction) rollback() {
 }
 
 // settle lets the new jobs run before the reply: those without data always do
-// ({17}: 29 of 30), and those without work before those that write zeroes; others are
-// usually still at it, but may have finished.
+// ({17}: 29 of 30); others are usually still at it, but may have finished.
 func (t *transaction) settle() {
-	for _, hasWork := range [...]bool{false, true} {
-		for _, j := range t.started {
-			if b, ok := j.work.(*backup); ok && !j.completed && hasWork == (b.copy.bits.bits.count > 0) {
-				b.runEmpty()
-			}
-		}
-	}
+	runAll(t.started)
 	if len(t.started) > 0 && t.m.p.Choose("jobs-before-reply", 2) == 1 {
 		t.m.letRun(t.started)
 	}
