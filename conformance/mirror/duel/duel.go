@@ -92,7 +92,7 @@ func model(seed uint64, n int, dir string, schema *qmp.Schema) (walk.Setup, Run)
 		if i -= opening; i < n {
 			return w.Next(look()), true
 		}
-		return w.Closing(i-n, look())
+		return w.Closing(i - n)
 	})
 }
 
