@@ -46,7 +46,6 @@ type job struct {
 	userPaused bool
 	errorStop  bool // paused by an error policy
 	cancelled  bool
-	wasReady   bool // and has ended
 	completed  bool // its work ended, well or not
 	joined     bool // cancelled by somebody who waits for it and ends it
 	err        string
@@ -258,6 +257,7 @@ func (j *job) requestCancel() {
 	j.cancelled = true
 	if j.userPaused {
 		j.userPaused = false
+		j.ioStatus = "ok"
 		j.pauseCount--
 	}
 	j.leavePause()

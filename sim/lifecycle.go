@@ -39,6 +39,9 @@ func (m *Machine) lifecycleCommand(cmd qmp.Command) (done bool, err *qmp.ReplyEr
 // cont resumes the guest; of a running one it is nothing (§7). After a migration the
 // images are taken back first.
 func (m *Machine) cont() *qmp.ReplyError {
+	for _, j := range m.jobs {
+		j.ioStatus = "ok" // though the job goes on with job-resume only
+	}
 	switch m.state {
 	case stateRunning:
 		return nil

@@ -129,7 +129,6 @@ func (w *mirror) inStep(gen int) bool {
 		current, total := w.progress()
 		j.m.emit("BLOCK_JOB_READY", qmp.Dict(qmp.M("type", qmp.Str(j.kind)), qmp.M("device", qmp.Str(j.id)),
 			qmp.M("len", qmp.Int(total)), qmp.M("offset", qmp.Int(current)), qmp.M("speed", qmp.Int(w.limit))))
-		j.wasReady = true
 	}
 	if w.ending {
 		j.end("")

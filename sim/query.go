@@ -62,7 +62,7 @@ func (m *Machine) queryBlockJobs() qmp.Value {
 			qmp.M("type", qmp.Str(j.kind)), qmp.M("device", qmp.Str(j.id)), qmp.M("len", qmp.Int(total)),
 			qmp.M("offset", qmp.Int(current)), qmp.M("busy", qmp.Bool(j.active() && j.busy())),
 			qmp.M("paused", qmp.Bool(j.pauseCount > 0)), qmp.M("speed", qmp.Int(j.work.speed())),
-			qmp.M("io-status", qmp.Str(j.ioStatus)), qmp.M("ready", qmp.Bool(j.status == jobReady || j.status == jobStandby || j.wasReady)),
+			qmp.M("io-status", qmp.Str(j.ioStatus)), qmp.M("ready", qmp.Bool(j.status == jobReady || j.status == jobStandby)),
 			qmp.M("status", qmp.Str(string(j.status))), qmp.M("auto-finalize", qmp.Bool(j.autoFinalize)),
 			qmp.M("auto-dismiss", qmp.Bool(j.autoDismiss)), qmp.M("error", optional(j.err))))
 	}
