@@ -51,10 +51,24 @@ func (d *Domain) Commit(target, base, top string) {
 	d.t.Expect(d.BlockCommit(virt.XML(target), &base, &top, 0, flags)).To(succeed(), "commit %s", target)
 	if from == 0 {
 		d.awaitBlockJob(target, kind, virt.DOMAIN_BLOCK_JOB_READY, ready)
-		d.t.Expect(d.BlockJobAbort(virt.XML(target), virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT)).To(succeed(), "switch %s over", target)
+		d.pivot(target, layers[to].Path)
 	}
 	d.awaitBlockJob(target, kind, virt.DOMAIN_BLOCK_JOB_COMPLETED, n)
 	d.HasImages(target, append(layers[:from:from], layers[to:]...))
+}
+
+// pivot switches the guest over to an image. To one with a data file only a suspended guest
+// is (docs/design/block-jobs.md): the call is refused first.
+func (d *Domain) pivot(target, path string) {
+	over := func() error { return d.BlockJobAbort(virt.XML(target), virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT) }
+	switched := func() { d.t.Expect(over()).To(succeed(), "switch %s over", target) }
+	if d.t.dataOf[path] == "" {
+		switched()
+		return
+	}
+	d.t.ExpectError(over(), virt.ERR_OPERATION_INVALID,
+		"disk '"+target+"' would be switched over to an image with a data file, which QEMU may not survive while the guest writes: suspend the domain first")
+	d.Suspended(switched)
 }
 
 func indexOf(layers []layer, path string) int {
@@ -77,9 +91,15 @@ func (d *Domain) StartCopy(target, path string, flags virt.DomainBlockCopyFlags)
 }
 
 // ImageForCopy makes the image of a copy that is to be taken as it is (REUSE_EXT): an
-// empty one, or one over the images below the active one.
+// empty one, with a data file if the disks have such, or one over the images below the
+// active one.
 func (d *Domain) ImageForCopy(target, path string, shallow bool) {
 	k := d.disk(target)
+	if !shallow && d.t.dataFiles {
+		twin := disk{DiskSpec: DiskSpec{Size: k.Size, ClusterSize: k.ClusterSize}, Path: path}
+		d.t.must(d.t.makeWithDataFile(&twin), "make "+path+" and its data file")
+		return
+	}
 	if !shallow {
 		d.t.QcowFile(path, k.Size, k.ClusterSize)
 		return
@@ -97,7 +117,7 @@ func (d *Domain) CopyTo(target, path string, flags virt.DomainBlockCopyFlags) {
 	const kind = virt.DOMAIN_BLOCK_JOB_TYPE_COPY
 	n := d.blockJobEvents(target, kind, virt.DOMAIN_BLOCK_JOB_COMPLETED)
 	d.StartCopy(target, path, flags)
-	d.t.Expect(d.BlockJobAbort(virt.XML(target), virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT)).To(succeed(), "switch %s over", target)
+	d.pivot(target, path)
 	d.awaitBlockJob(target, kind, virt.DOMAIN_BLOCK_JOB_COMPLETED, n)
 	d.Copied(target, path, flags&virt.DOMAIN_BLOCK_COPY_SHALLOW != 0)
 }
@@ -116,7 +136,7 @@ func (d *Domain) Copied(target, path string, shallow bool) {
 func (d *Domain) HasImages(target string, layers []layer) {
 	k := d.disk(target)
 	if was := k.layers(); indexOf(layers, was[len(was)-1].Path) < 0 {
-		k.data = "" // it was the lowest image's
+		k.data = d.t.dataOf[layers[len(layers)-1].Path]
 	}
 	k.Path, k.Format, k.below = layers[0].Path, layers[0].Format, layers[1:]
 	nodes := 0

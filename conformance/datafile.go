@@ -33,6 +33,10 @@ func (t *T) makeWithDataFile(k *disk) error {
 	if err := t.writeImage(k.Path, image); err != nil {
 		return err
 	}
+	if t.dataOf == nil {
+		t.dataOf = map[string]string{}
+	}
+	t.dataOf[k.Path] = k.data
 	return f.Close()
 }
 

@@ -56,6 +56,8 @@ type Domain struct {
 	absent      []unpluggedDisk // are to be plugged when it runs
 	broken      []string        // names of bitmaps that the spec itself spoilt
 	lastBegin   *oracle.Instant // of the newest call that may have made a checkpoint
+	halted      bool            // the guest is suspended: its writes wait; guarded by T.mu
+	writing     int             // writes that have been issued; guarded by T.mu
 }
 
 // disk is one disk of the domain with what the oracle knows of it.

@@ -68,6 +68,7 @@ func (d *Domain) TryWrite(target string, off, length int64) error {
 		defer d.agent.leave()
 	}
 	t.mu.Lock()
+	d.enter()
 	w := d.model(target).Issue(off, length)
 	t.mu.Unlock()
 	err := t.env.Target.GuestWrite(d.Name, device, off, w.Data())
@@ -77,6 +78,7 @@ func (d *Domain) TryWrite(target string, off, length int64) error {
 	} else {
 		w.Fail()
 	}
+	d.writing--
 	t.noteChange()
 	t.mu.Unlock()
 	return err

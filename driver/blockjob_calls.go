@@ -29,6 +29,9 @@ func (d *domain) abortBlockJob(r *run, j *blockJob, pivot bool) error {
 // pivot switches the guest over (qemuDomainBlockPivot). What it writes to the new image
 // is recorded from just before, so that no checkpoint misses it.
 func (d *domain) pivot(r *run, j *blockJob) error {
+	if err := d.survivesPivot(r, j); err != nil {
+		return err
+	}
 	record := qmp.BitmapAdd{Node: j.newTop().Format(), Name: activeWrites, Persistent: qmp.False, Disabled: qmp.False}
 	j.Pivoting = true
 	err := d.save()
@@ -46,6 +49,25 @@ func (d *domain) pivot(r *run, j *blockJob) error {
 		d.cond.Broadcast()
 	}
 	return err
+}
+
+// survivesPivot refuses a switch that may be the end of QEMU 7.2: to an image with a data
+// file while the guest writes (docs/qemu-findings.md, "Images with a data file"). A guest
+// that is suspended has no request waiting, and stays suspended: what would resume it
+// waits for the switch.
+func (d *domain) survivesPivot(r *run, j *blockJob) error {
+	if r.paused {
+		return nil
+	}
+	nodes, err := d.namedNodes(r)
+	if err != nil {
+		return err
+	}
+	if n := findNode(nodes, j.newTop().Format()); n == nil || !n.DataFile {
+		return nil
+	}
+	return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU,
+		"disk '%s' would be switched over to an image with a data file, which QEMU may not survive while the guest writes: suspend the domain first", j.Disk)
 }
 
 // awaitBlockJob waits until a job was dealt with. A switch that failed is an error.

@@ -75,6 +75,7 @@ type NamedNode struct {
 	ActualSize     int64  // bytes on the host
 	ClusterSize    int64  // bytes, 0 if the format has none
 	WriteThreshold int64  // bytes, 0 if none is set
+	DataFile       bool   // the content of a qcow2 image is in another file
 	Bitmaps        []DirtyBitmap
 }
 
@@ -100,6 +101,7 @@ func namedNode(r *viewer, v Value) NamedNode {
 		ReadOnly: r.bool(v, "ro"), BackingFile: r.optText(v, "backing_file"),
 		VirtualSize: r.int(image, "virtual-size"), ActualSize: r.optInt(image, "actual-size"),
 		ClusterSize: r.optInt(image, "cluster-size"), WriteThreshold: r.int(v, "write_threshold"),
+		DataFile: image.Get("format-specific").Get("data").Get("data-file-raw").Present(), // others do not show it
 	}
 	if items := v.Get("dirty-bitmaps").Items(); len(items) > 0 {
 		n.Bitmaps = make([]DirtyBitmap, len(items))

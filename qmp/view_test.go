@@ -82,6 +82,24 @@ func TestNamedNodes_TellsBitmaps(t *testing.T) {
 	}
 }
 
+func TestNamedNodes_TellDataFilesByWhatOthersDoNotShow(t *testing.T) {
+	for specific, want := range map[string]bool{
+		`"compat": "1.1", "data-file": "d", "data-file-raw": false`: true,
+		`"compat": "1.1", "data-file-raw": true`:                    true, // the header has no name
+		`"compat": "1.1"`: false,
+	} {
+		reply, err := Decode([]byte(`[{"node-name": "n", "drv": "qcow2", "file": "f", "ro": false, "write_threshold": 0,
+			"image": {"virtual-size": 512, "format-specific": {"type": "qcow2", "data": {` + specific + `}}}}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := NamedNodes(reply)
+		if err != nil || len(got) != 1 || got[0].DataFile != want {
+			t.Errorf("%s: %+v, %v", specific, got, err)
+		}
+	}
+}
+
 func TestEventViews_ReadTheirOwnEventsOnly(t *testing.T) {
 	data := Dict(M("id", Str("j")), M("status", Str(JobConcluded)), M("device", Str("j")), M("type", Str("backup")),
 		M("len", Int(10)), M("offset", Int(9)), M("speed", Int(8)), M("error", Str("why")), M("operation", Str("write")),

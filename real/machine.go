@@ -214,12 +214,29 @@ func (m *Machine) Done() <-chan struct{} { return m.done }
 func (m *Machine) Pid() int { return m.pid }
 
 // Stderr is what QEMU wrote there so far.
-func (m *Machine) Stderr() string {
-	text, _ := os.ReadFile(filepath.Join(m.dir, "stderr"))
+func (m *Machine) Stderr() string { return stderrIn(m.dir) }
+
+func stderrIn(dir string) string {
+	text, _ := os.ReadFile(filepath.Join(dir, "stderr"))
 	if len(text) > stderrMax {
 		text = text[:stderrMax]
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// Complaints is what the machines of a hypervisor that is not closed yet wrote to stderr,
+// those that are gone included: an assertion that ended one is there. "" if they are silent.
+func (h *Hypervisor) Complaints() string {
+	h.mu.Lock()
+	started := h.started
+	h.mu.Unlock()
+	var all []string
+	for i := range started {
+		if text := stderrIn(filepath.Join(h.dir, fmt.Sprint(i+1))); text != "" {
+			all = append(all, fmt.Sprintf("QEMU %d of the run wrote: %s", i+1, text))
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 // close gives up what this process holds of the machine.

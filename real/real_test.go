@@ -104,6 +104,23 @@ func TestAMachineAnswersOnTwoMonitorsAndAgainAfterTheFirstClientWent(t *testing.
 	}
 }
 
+func TestWhatAMachineWroteWhenItCrashedIsKept(t *testing.T) {
+	h, p := start(t)
+	vm, err := h.For(p).Launch(oneDisk(t, t.TempDir(), "1M"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := vm.Dial()
+	m := negotiate(t, p, c, err)
+	args := qmp.Dict(qmp.M("driver", qmp.Str("null-co")), qmp.M("node-name", qmp.Str("n")), qmp.M("size", qmp.Int(-1)))
+	if _, err := m.Run(qmp.Command{Name: "blockdev-add", Args: args}); err == nil {
+		t.Skip("this QEMU survives a negative size")
+	}
+	if got := h.Complaints(); !strings.Contains(got, "QEMU 1 of the run wrote: ") || !strings.Contains(got, "parse_option_size") {
+		t.Errorf("it wrote %q", got)
+	}
+}
+
 func TestAMachineThatCannotStartGivesQEMUsOwnText(t *testing.T) {
 	h, p := start(t)
 	spec := oneDisk(t, t.TempDir(), "16M")

@@ -187,3 +187,47 @@ func TestHumanMonitor_SaysWhatTheRealOneSays(t *testing.T) {
 		}
 	})
 }
+
+// A write that a section holds goes on when the guest is on the target of a mirror and
+// before the target may write: a target with a data file may not, then.
+func TestCrash_OfASwitchToADataFileUnderAWriteOfTheGuest(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		data, writes bool
+		dies         bool
+	}{
+		{"to an image with a data file under writes", true, true, true},
+		{"to an image with a data file, nobody writes", true, false, false},
+		{"to an image without one under writes", false, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			crashes := 0
+			onMachine(t, Options{Crashed: func() { crashes++ }}, func(b *bench) {
+				b.target("t", 16<<20)
+				if c.data {
+					b.qmp(`{"execute":"blockdev-del","arguments":{"node-name":"t"}}`)
+					b.imageOverDataFile("t", 16<<20)
+					b.open("t")
+				}
+				b.write(0, make([]byte, 1<<20))
+				b.qmp(`{"execute":"blockdev-mirror","arguments":{"job-id":"j","device":"d","target":"t","sync":"full","copy-mode":"write-blocking"}}`)
+				b.await("j ready")
+				gone := !c.writes
+				if c.writes {
+					b.p.Go("guest", func() {
+						for !gone {
+							b.must(b.m.GuestWrite("disk", 4096, make([]byte, 4096)))
+							b.p.Sleep(chunkTimeZero * 3 / 2)
+						}
+					})
+				}
+				b.qmp(`{"execute":"job-complete","arguments":{"id":"j"}}`)
+				b.await("j null")
+				gone = true
+			})
+			if (crashes > 0) != c.dies {
+				t.Errorf("%d crashes", crashes)
+			}
+		})
+	}
+}

@@ -11,24 +11,34 @@ import (
 // overDataFile starts the machine again over an empty disk that has a data file.
 func (b *bench) overDataFile(size int64, raw bool) {
 	b.quit()
-	img := qcow2.Image{Size: size, DataFile: dir + "/disk.raw", DataFileRaw: raw}
-	if raw {
-		img.Runs = []qcow2.Run{{Length: size}}
+	b.writeOverDataFile("disk", &qcow2.Image{Size: size, DataFileRaw: raw})
+	b.data = true
+	b.boot()
+}
+
+// imageOverDataFile makes an empty image /img/NAME.qcow2 whose content is in /img/NAME.raw.
+func (b *bench) imageOverDataFile(name string, size int64) {
+	b.must(b.host().Remove(dir + "/" + name + ".qcow2"))
+	b.writeOverDataFile(name, &qcow2.Image{Size: size})
+}
+
+func (b *bench) writeOverDataFile(name string, img *qcow2.Image) {
+	img.DataFile = dir + "/" + name + ".raw"
+	if img.DataFileRaw {
+		img.Runs = []qcow2.Run{{Length: img.Size}}
 	}
 	var files [2]host.File
-	for i, name := range [2]string{"/disk.qcow2", "/disk.raw"} {
-		f, err := b.host().OpenFile(dir+name, host.ReadWrite|host.Create|host.Truncate, 0o600)
+	for i, ext := range [2]string{".qcow2", ".raw"} {
+		f, err := b.host().OpenFile(dir+"/"+name+ext, host.ReadWrite|host.Create|host.Truncate, 0o600)
 		b.must(err)
 		files[i] = f
 	}
 	img.DataTo = files[1]
-	_, err := qcow2.Write(files[0], &img)
+	_, err := qcow2.Write(files[0], img)
 	b.must(err)
 	for _, f := range files {
 		b.must(f.Close())
 	}
-	b.data = true
-	b.boot()
 }
 
 // expectFiles compares the files of a machine that is gone with the disk.

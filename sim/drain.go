@@ -248,11 +248,18 @@ func (n *node) reaches(x *node) bool {
 	return false
 }
 
-// beginGuestIO waits until a request of a device may start.
-func (m *Machine) beginGuestIO() {
+// beginGuestIO waits until a request of a device may start. One that changes something
+// is counted while it waits.
+func (m *Machine) beginGuestIO(changes bool) {
+	held := 0
+	if changes {
+		held = 1
+	}
+	m.heldWrites += held
 	for m.drains > 0 {
 		m.io.Wait()
 	}
+	m.heldWrites -= held
 	m.guestIO++
 }
 

@@ -61,7 +61,7 @@ func (m *Machine) guest(what, dev string, off, length int64, f func(*node) error
 		return fmt.Errorf("guest %s: no disk '%s'", what, dev)
 	}
 	m.throttle(d.root.child, length)
-	m.beginGuestIO()
+	m.beginGuestIO(what != "read" && what != "flush")
 	defer m.endGuestIO()
 	n := d.root.child
 	if off < 0 || length < 0 || off+length > n.length() {

@@ -79,6 +79,7 @@ type Machine struct {
 	drains               int  // nested drained sections over the whole graph
 	inflight             int  // chunks of jobs
 	guestIO              int  // requests of devices
+	heldWrites           int  // those that change something and wait for a section to end
 	nodeIDs              int  // counter of generated node names
 	gone                 bool
 	// Memory that is used again: for readFull, for loading metadata, for chunks.

@@ -236,6 +236,9 @@ func (w *mirror) finished(failed bool) {
 	m := w.job.m
 	section := m.drain(w.top)
 	defer section.end()
+	if !failed && w.pivot {
+		w.survives()
+	}
 	w.job.dropEdges()
 	w.backend.drop()
 	w.source.bitmaps.release(w.dirty)
@@ -248,6 +251,21 @@ func (w *mirror) finished(failed bool) {
 		return
 	}
 	w.replace()
+}
+
+// survives dies where the real binary does: writes of the guest that the section holds go
+// on before the data file of a new image may be written. What comes while the section
+// waits is held, too.
+func (w *mirror) survives() {
+	img := w.target.image()
+	if img == nil || !img.data.external {
+		return
+	}
+	m := w.job.m
+	m.pass(chunkTimeZero)
+	if m.heldWrites > 0 {
+		_ = m.die("")
+	}
 }
 
 // replace moves the parents of what is replaced to the target.

@@ -38,7 +38,7 @@ func (d *exportDisk) Contexts() []nbd.Context {
 
 // request runs one request. An export that has gone serves nothing: its clients
 // were cut.
-func (d *exportDisk) request(n int64, f func(n *node) error) error {
+func (d *exportDisk) request(changes bool, n int64, f func(n *node) error) error {
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
 	d.x.requests++
@@ -47,7 +47,7 @@ func (d *exportDisk) request(n int64, f func(n *node) error) error {
 		d.m.exportIdle(d.x)
 	}()
 	d.m.throttle(d.x.edge.child, n)
-	d.m.beginGuestIO()
+	d.m.beginGuestIO(changes)
 	defer d.m.endGuestIO()
 	if d.x.gone || d.m.gone {
 		return syscall.EIO
@@ -57,12 +57,12 @@ func (d *exportDisk) request(n int64, f func(n *node) error) error {
 
 // ReadAt fills p.
 func (d *exportDisk) ReadAt(p []byte, off int64) error {
-	return d.request(int64(len(p)), func(n *node) error { return n.readFull(p, off) })
+	return d.request(false, int64(len(p)), func(n *node) error { return n.readFull(p, off) })
 }
 
 // Status tells one run of a context.
 func (d *exportDisk) Status(context uint32, off, n int64) (state uint32, length int64, err error) {
-	err = d.request(0, func(x *node) error {
+	err = d.request(false, 0, func(x *node) error {
 		switch context {
 		case nbd.ContextBaseAllocation:
 			state, length, err = x.allocation(off, n)
@@ -143,18 +143,18 @@ func (d *exportDisk) Cache(_, _ int64) error { return nil }
 
 // Flush makes the metadata reach the file.
 func (d *exportDisk) Flush() error {
-	return d.request(0, func(n *node) error { return n.flushDown() })
+	return d.request(false, 0, func(n *node) error { return n.flushDown() })
 }
 
 // WriteAt, WriteZeroes and Trim go through the filters, and into bitmaps, as a
 // device's requests do.
 func (d *exportDisk) WriteAt(p []byte, off int64) error {
-	return d.request(int64(len(p)), func(n *node) error { return d.m.guestWrite(n, off, p) })
+	return d.request(true, int64(len(p)), func(n *node) error { return d.m.guestWrite(n, off, p) })
 }
 
 // WriteZeroes stores zeroes.
 func (d *exportDisk) WriteZeroes(off, n int64, noHole, _ bool) error {
-	return d.request(n, func(x *node) error {
+	return d.request(true, n, func(x *node) error {
 		return d.m.through(x, off, n, func(x *node) error {
 			if noHole {
 				return x.zero(off, n)
@@ -166,5 +166,5 @@ func (d *exportDisk) WriteZeroes(off, n int64, noHole, _ bool) error {
 
 // Trim discards, where the node passes discards on.
 func (d *exportDisk) Trim(off, n int64) error {
-	return d.request(n, func(x *node) error { return d.m.guestDiscard(x, off, n) })
+	return d.request(true, n, func(x *node) error { return d.m.guestDiscard(x, off, n) })
 }

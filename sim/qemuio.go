@@ -46,7 +46,7 @@ func (m *Machine) qemuIODevice(name, command string) string {
 			return err.Desc + lockHint(d.root.child, err) + "\r\n"
 		}
 	}
-	m.beginGuestIO()
+	m.beginGuestIO(writesTo(command))
 	m.qemuIO(d.root.child, command)
 	m.endGuestIO()
 	return ""

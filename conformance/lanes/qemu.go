@@ -75,6 +75,9 @@ func (l *qemuLane) Run(run conformance.RunSpec, body func(e *conformance.Env)) c
 		})
 	})
 	out := r.end()
+	if said := hv.Complaints(); out.Failure != nil && said != "" {
+		out.Failure.Message += "\n" + said
+	}
 	if to := l.c.keepTo(run, l.Name(), out.Failure != nil); to != "" {
 		kept(&out, keepDir(hv.Root()+dir, dir, to))
 	}
