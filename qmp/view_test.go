@@ -86,7 +86,7 @@ func TestNamedNodes_TellDataFilesByWhatOthersDoNotShow(t *testing.T) {
 	for specific, want := range map[string]bool{
 		`"compat": "1.1", "data-file": "d", "data-file-raw": false`: true,
 		`"compat": "1.1", "data-file-raw": true`:                    true, // the header has no name
-		`"compat": "1.1"`: false,
+		`"compat": "1.1"`:                                           false,
 	} {
 		reply, err := Decode([]byte(`[{"node-name": "n", "drv": "qcow2", "file": "f", "ro": false, "write_threshold": 0,
 			"image": {"virtual-size": 512, "format-specific": {"type": "qcow2", "data": {` + specific + `}}}}]`))
