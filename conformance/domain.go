@@ -39,15 +39,16 @@ func SmallDisk(target string) DiskSpec { return DiskSpec{Target: target, Size: 4
 // Domain is a running domain with its guest.
 type Domain struct {
 	*virt.Domain
-	Name  string
-	t     *T
-	disks []*disk // changed with T.leaf held: the guest's tasks look disks up
-	guest *guest
-	agent *Agent   // nil: none
-	deaf  string   // the socket of a channel that the guest does not open
-	nodes []string // the domain's own nodes, before any backup
-	gone  bool     // powered off or destroyed
-	stops int      // times the driver told that it stopped, before Crash
+	Name      string
+	t         *T
+	disks     []*disk // changed with T.leaf held: the guest's tasks look disks up
+	guest     *guest
+	agent     *Agent   // nil: none
+	deaf      string   // the socket of a channel that the guest does not open
+	nodes     []string // the domain's own nodes, before any backup
+	gone      bool     // powered off or destroyed
+	undefined bool     // no driver knows it any more
+	stops     int      // times the driver told that it stopped, before Crash
 	// checkpoints are the names whose bitmaps may be there, with the instant of each.
 	checkpoints []string
 	instants    []*oracle.Instant
@@ -85,6 +86,9 @@ func (d *Domain) Start() {
 	d.plugAbsent()
 	d.expectDataNodes()
 }
+
+// Undefined says that the driver does not know the domain any more; no later one may.
+func (d *Domain) Undefined() { d.undefined = true }
 
 // DefineDomain makes the images and defines the domain, which does not run.
 func (t *T) DefineDomain(s DomainSpec) *Domain {

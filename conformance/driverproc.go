@@ -80,11 +80,15 @@ func (t *T) KillDriver() {
 }
 
 // RestartDriver starts the driver again over what the killed one left on disk,
-// and looks the domains up afresh.
+// and looks the domains up afresh; those that were undefined it must not know.
 func (t *T) RestartDriver() {
 	t.startDriver()
 	for _, d := range t.domains {
 		dom, err := t.Conn().LookupDomainByName(d.Name)
+		if d.undefined {
+			t.ExpectError(err, virt.ERR_NO_DOMAIN, "no domain with matching name '"+d.Name+"'")
+			continue
+		}
 		t.Expect(err).NotTo(haveOccurred(), "the restarted driver knows the domain")
 		d.Domain = dom
 	}

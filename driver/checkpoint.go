@@ -135,14 +135,18 @@ func errNoCheckpoint(name string) error {
 // bytes that are dirty since it on each disk.
 func (drv *Driver) DomainCheckpointGetXMLDesc(id virt.CheckpointID, flags virt.DomainCheckpointXMLFlags) (string, error) {
 	const known = virt.DOMAIN_CHECKPOINT_XML_SECURE | virt.DOMAIN_CHECKPOINT_XML_NO_DOMAIN | virt.DOMAIN_CHECKPOINT_XML_SIZE
-	if bits := flags &^ known; bits != 0 {
-		return "", virt.UnsupportedFlags(uint32(bits), "qemuCheckpointGetXMLDesc")
-	}
-	d, c, err := drv.checkpoint(id)
+	d, err := drv.find(id.Domain)
 	if err != nil {
 		return "", err
 	}
 	defer d.mu.Unlock()
+	if bits := flags &^ known; bits != 0 {
+		return "", virt.UnsupportedFlags(uint32(bits), "qemuCheckpointGetXMLDesc")
+	}
+	c := d.tree.Get(id.Name)
+	if c == nil {
+		return "", errNoCheckpoint(id.Name)
+	}
 	options := checkpointdef.FormatOptions{NoDomain: flags&virt.DOMAIN_CHECKPOINT_XML_NO_DOMAIN != 0}
 	if flags&virt.DOMAIN_CHECKPOINT_XML_SIZE != 0 {
 		if err := d.begin(jobModify, "virDomainCheckpointGetXMLDesc"); err != nil {

@@ -37,7 +37,8 @@ func (d *domain) redefine(c *checkpointdef.Checkpoint, validate bool) error {
 }
 
 // alignRedefined settles the disks: by the embedded domain, which must be this
-// one (E220), or else only in that source paths become targets (§4.6).
+// one (E220), or else only in that source paths become targets (§4.6), and that none is
+// listed twice: its bitmap could then be neither measured nor deleted.
 func (d *domain) alignRedefined(c *checkpointdef.Checkpoint) error {
 	def := d.definition()
 	if c.Domain != nil {
@@ -52,7 +53,7 @@ func (d *domain) alignRedefined(c *checkpointdef.Checkpoint) error {
 			c.Disks[i].Name = def.Disks[at].Target
 		}
 	}
-	return nil
+	return c.EachOnce()
 }
 
 // validate is REDEFINE_VALIDATE: the bitmaps must be there and good (E222), where

@@ -24,14 +24,36 @@ func (drv *Driver) DomainDefineXML(xml string) (virt.DomainID, error) {
 			return virt.DomainID{}, err
 		}
 	}
-	d := drv.get(def.Name, true)
-	d.mu.Lock()
+	d, err := drv.named(def.Name)
+	if err != nil {
+		return virt.DomainID{}, err
+	}
 	defer d.mu.Unlock()
+	defer d.end()
 	id, err := d.define(def)
 	if err != nil && d.definition() == nil {
 		drv.drop(d)
 	}
 	return id, err
+}
+
+// named gives the domain of that name, a new one if there is none, locked and with a sync
+// job: nobody starts it with one definition while it gets another. One that was dropped
+// while its lock or the job was waited for is not the domain of that name any more.
+func (drv *Driver) named(name string) (*domain, error) {
+	for {
+		d := drv.get(name, true)
+		d.mu.Lock()
+		if err := d.begin(jobConfig, "virDomainDefineXML"); err != nil {
+			d.mu.Unlock()
+			return nil, err
+		}
+		if drv.get(name, false) == d {
+			return d, nil
+		}
+		d.end()
+		d.mu.Unlock()
+	}
 }
 
 // checkUUID refuses a UUID that another domain has.
@@ -121,19 +143,39 @@ func (drv *Driver) DomainUndefine(id virt.DomainID, flags virt.DomainUndefineFla
 	if bits := uint32(flags) &^ undefineFlags; bits != 0 {
 		return virt.UnsupportedFlags(bits, "qemuDomainUndefineFlags")
 	}
-	if d.def == nil {
-		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot undefine transient domain")
+	if err := d.begin(jobConfig, "virDomainUndefineFlags"); err != nil {
+		return err
 	}
-	if n := d.tree.Len(); n > 0 && d.run == nil && flags&virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA == 0 {
-		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot delete inactive domain with %d checkpoints", n)
-	}
-	if n := d.snapshots.Len(); n > 0 && d.run == nil && flags&virt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA == 0 {
-		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "cannot delete inactive domain with %d snapshots", n)
+	defer d.end()
+	if err := d.mayGo(flags); err != nil {
+		return err
 	}
 	if err := d.undefine(); err != nil {
 		return err
 	}
 	drv.emit(virt.LifecycleEvent{Domain: id, Event: virt.DOMAIN_EVENT_UNDEFINED})
+	return nil
+}
+
+// mayGo makes libvirt's checks of an Undefine, in its order.
+func (d *domain) mayGo(flags virt.DomainUndefineFlags) error {
+	refuse := func(format string, args ...any) error {
+		return virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, format, args...)
+	}
+	switch {
+	case d.definition() == nil:
+		return errNoDomain(d.uuid, d.name)
+	case d.def == nil:
+		return refuse("cannot undefine transient domain")
+	case d.run != nil:
+		return nil
+	}
+	if n := d.snapshots.Len(); n > 0 && flags&virt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA == 0 {
+		return refuse("cannot delete inactive domain with %d snapshots", n)
+	}
+	if n := d.tree.Len(); n > 0 && flags&virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA == 0 {
+		return refuse("cannot delete inactive domain with %d checkpoints", n)
+	}
 	return nil
 }
 
@@ -178,62 +220,4 @@ func (d *domain) forget() {
 	d.removeNoted(drv.statePath(d.name))
 	d.removeNoted(drv.livePath(d.name))
 	drv.drop(d)
-}
-
-// DomainLookupByName finds a domain; 42 if there is none.
-func (drv *Driver) DomainLookupByName(name string) (virt.DomainID, error) {
-	if d := drv.get(name, false); d != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.definition() != nil {
-			return d.id(), nil
-		}
-	}
-	return virt.DomainID{}, virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU, "no domain with matching name '%s'", name)
-}
-
-// DomainLookupByUUID finds a domain; 42 if there is none.
-func (drv *Driver) DomainLookupByUUID(uuid string) (virt.DomainID, error) {
-	for _, d := range drv.all() {
-		d.mu.Lock()
-		def, id := d.definition(), d.id()
-		d.mu.Unlock()
-		if def != nil && def.UUID == uuid {
-			return id, nil
-		}
-	}
-	return virt.DomainID{}, virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU, "no domain with matching uuid '%s'", uuid)
-}
-
-// ListAllDomains lists domains by name. Of each group of filters, both or none
-// mean no filter.
-func (drv *Driver) ListAllDomains(flags virt.ListAllDomainsFlags) ([]virt.DomainID, error) {
-	const known = virt.CONNECT_LIST_DOMAINS_ACTIVE | virt.CONNECT_LIST_DOMAINS_INACTIVE |
-		virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT | virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT |
-		virt.CONNECT_LIST_DOMAINS_HAS_SNAPSHOT | virt.CONNECT_LIST_DOMAINS_NO_SNAPSHOT
-	if bits := flags &^ known; bits != 0 {
-		return nil, virt.UnsupportedFlags(uint32(bits), "qemuConnectListAllDomains")
-	}
-	ids := []virt.DomainID{}
-	for _, d := range drv.all() {
-		d.mu.Lock()
-		if d.definition() != nil &&
-			passes(flags, virt.CONNECT_LIST_DOMAINS_ACTIVE, virt.CONNECT_LIST_DOMAINS_INACTIVE, d.run != nil) &&
-			passes(flags, virt.CONNECT_LIST_DOMAINS_HAS_SNAPSHOT, virt.CONNECT_LIST_DOMAINS_NO_SNAPSHOT, d.snapshots.Len() > 0) &&
-			passes(flags, virt.CONNECT_LIST_DOMAINS_HAS_CHECKPOINT, virt.CONNECT_LIST_DOMAINS_NO_CHECKPOINT, d.tree.Len() > 0) {
-			ids = append(ids, d.id())
-		}
-		d.mu.Unlock()
-	}
-	return ids, nil
-}
-
-func passes(flags, yes, no virt.ListAllDomainsFlags, value bool) bool {
-	switch flags & (yes | no) {
-	case yes:
-		return value
-	case no:
-		return !value
-	}
-	return true
 }

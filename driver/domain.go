@@ -25,6 +25,8 @@ type domain struct {
 	// Below is protected by mu.
 
 	paths paths // see files
+	// uuid is the one by which the domain was found last; it outlives the definitions.
+	uuid string
 	// def is what the next start uses; nil while a first definition is written,
 	// and after the domain was undefined.
 	def *domaindef.Domain
@@ -181,11 +183,17 @@ func (d *Driver) find(id virt.DomainID) (*domain, error) {
 	if o := d.get(id.Name, false); o != nil {
 		o.mu.Lock()
 		if def := o.definition(); def != nil && def.UUID == id.UUID {
+			o.uuid = id.UUID
 			return o, nil
 		}
 		o.mu.Unlock()
 	}
-	return nil, virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU, "no domain with matching uuid '%s' (%s)", id.UUID, id.Name)
+	return nil, errNoDomain(id.UUID, id.Name)
+}
+
+// errNoDomain is E007.
+func errNoDomain(uuid, name string) error {
+	return virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU, "no domain with matching uuid '%s' (%s)", uuid, name)
 }
 
 // errInactive is the usual refusal for a domain that does not run.

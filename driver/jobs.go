@@ -17,6 +17,9 @@ const (
 	jobModify
 	jobAbort
 	jobNested // a command of the async job
+	// jobConfig is a change of the definition; the async job keeps it out as little as it
+	// keeps out queries.
+	jobConfig
 )
 
 // jobs is the job state of a domain. The domain's lock protects it.
@@ -39,7 +42,7 @@ type jobs struct {
 }
 
 // begin takes a sync job; it waits for another one at most JobWait, then 68
-// (E165). The domain may have stopped or gone when it returns.
+// (E165). The domain may have stopped when it returns; one that has gone gives 42.
 func (d *domain) begin(kind jobKind, api string) error {
 	return d.acquire(kind, api, false)
 }
@@ -63,6 +66,9 @@ func (d *domain) acquire(kind jobKind, api string, async bool) error {
 		if !d.cond.WaitUntil(deadline) && d.blocked(kind, async) {
 			return d.lockTimeout(kind, async)
 		}
+	}
+	if kind != jobNested && kind != jobConfig && d.definition() == nil {
+		return errNoDomain(d.uuid, d.name)
 	}
 	if kind != jobNone {
 		d.jobs.active, d.jobs.api = kind, api

@@ -44,8 +44,7 @@ func (drv *Driver) DomainCreate(id virt.DomainID, flags uint32) (virt.DomainID, 
 		return virt.DomainID{}, virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "domain is already running")
 	}
 	if d.def == nil {
-		return virt.DomainID{}, virt.Errorf(virt.ERR_NO_DOMAIN, virt.FROM_QEMU,
-			"no domain with matching uuid '%s' (%s)", id.UUID, id.Name)
+		return virt.DomainID{}, errNoDomain(id.UUID, id.Name)
 	}
 	if err := d.start(flags&startPaused != 0); err != nil {
 		return virt.DomainID{}, err

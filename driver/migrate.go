@@ -71,6 +71,8 @@ func (drv *Driver) beginMigration(id virt.DomainID, api string, operation virt.D
 			err = errInactive()
 		case len(d.blockJobs) > 0:
 			err = virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "domain has active block job")
+		case d.backup != nil: // its copy is over, so that it has no lock
+			err = virt.Errorf(virt.ERR_OPERATION_INVALID, virt.FROM_QEMU, "backup job '%d' has not been ended", d.backup.st.ID)
 		}
 		if err != nil {
 			d.endMigration()

@@ -139,14 +139,14 @@ func (drv *Driver) DomainGetJobInfo(id virt.DomainID) (virt.DomainJobInfo, error
 // one that ended; that is told once unless it is kept (§6.2).
 func (drv *Driver) DomainGetJobStats(id virt.DomainID, flags virt.DomainGetJobStatsFlags) (virt.DomainJobType, []virt.TypedParam, error) {
 	const known = virt.DOMAIN_JOB_STATS_COMPLETED | virt.DOMAIN_JOB_STATS_KEEP_COMPLETED
+	if bits := flags &^ known; bits != 0 {
+		return 0, nil, virt.UnsupportedFlags(uint32(bits), "qemuDomainGetJobStats")
+	}
 	d, err := drv.find(id)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer d.mu.Unlock()
-	if bits := flags &^ known; bits != 0 {
-		return 0, nil, virt.UnsupportedFlags(uint32(bits), "qemuDomainGetJobStats")
-	}
 	if flags&virt.DOMAIN_JOB_STATS_COMPLETED != 0 {
 		kind, params := d.lastJob(flags&virt.DOMAIN_JOB_STATS_KEEP_COMPLETED != 0)
 		return kind, params, nil

@@ -21,7 +21,7 @@ func checkpointRedefineSpecs() []conformance.Spec {
 		{
 			ID:           "checkpoint.redefine-is-checked",
 			Title:        "a redefinition that is incomplete, of another domain, or would break the tree is refused with libvirt's code and text, and changes nothing",
-			Requirements: []string{"CHK-05", "CHK-08", "E011", "E012", "E206", "E214", "E215", "E216", "E217", "E218", "E219", "E220"},
+			Requirements: []string{"CHK-05", "CHK-08", "E011", "E012", "E204", "E206", "E214", "E215", "E216", "E217", "E218", "E219", "E220"},
 			Body:         redefineIsChecked,
 		},
 		{
@@ -85,6 +85,8 @@ func redefineIsChecked(t *conformance.T) {
 		{"E219", redefine, document("c0", "c2", "")},
 		{"E220", redefine, without(uuid, "<uuid>11111111-2222-3333-4444-555555555555")},
 		{"E206", redefine, document("c1", "c0", "<disks><disk name='vda' checkpoint='bitmap' bitmap='c0'/></disks>")},
+		{"E204", redefine, document("c1", "c0", "<disks><disk name='vda'/><disk name='"+d.DiskPath("vda")+"'/></disks>")},
+		{"E204", redefine, document("c1", "c0", "<disks><disk name='vdz'/><disk name='vdz' checkpoint='no'/></disks>")},
 	} {
 		c, err := d.CreateCheckpointXML(row.xml, row.flags)
 		t.Expect(c).To(BeNil(), "row %s", row.id)

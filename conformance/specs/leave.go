@@ -1,6 +1,8 @@
 package specs
 
 import (
+	"fmt"
+
 	. "github.com/onsi/gomega"
 
 	"fleece/conformance"
@@ -27,6 +29,12 @@ func leaveSpecs() []conformance.Spec {
 			Title:        "a domain with a block job is neither migrated nor saved (55), and is when the job is over",
 			Requirements: []string{"E247", "BEG-15"},
 			Body:         leaveNotBesideABlockJob,
+		},
+		{
+			ID:           "leave.not-before-the-end",
+			Title:        "a domain with a backup that has succeeded or was cancelled and was not ended is neither migrated nor saved (55), and can leave afterwards",
+			Requirements: []string{"BEG-14", "END-07"},
+			Body:         leaveNotBeforeTheEnd,
 		},
 		{
 			ID:           "leave.saved-and-started",
@@ -97,6 +105,33 @@ func leaveNotBesideABlockJob(t *conformance.T) {
 	t.ExpectError(d.Save(virt.XML(t.Path("saved"))), virt.ERR_OPERATION_INVALID, "domain has active block job")
 	t.Expect(d.BlockJobAbort(virt.XML("vda"), 0)).To(Succeed())
 	d.AwaitCopyCancelled("vda")
+	t.Join()
+	t.Keeps(t.Path("saved"))
+	t.Expect(d.Save(virt.XML(t.Path("saved")))).To(Succeed())
+	d.Left()
+}
+
+func leaveNotBeforeTheEnd(t *conformance.T) {
+	d := oneDisk(t)
+	stays := func(id int) {
+		text := fmt.Sprintf("backup job '%d' has not been ended", id)
+		t.ExpectError(d.MigrateToURI(virt.XML("unix:"+t.Path("nobody")), 0, nil, 0), virt.ERR_OPERATION_INVALID, text)
+		t.ExpectError(d.Save(virt.XML(t.Path("saved"))), virt.ERR_OPERATION_INVALID, text)
+		t.ExpectFiles(false, t.Path("saved"))
+	}
+	b := d.Begin(conformance.BackupSpec{})
+	b.AwaitSuccess()
+	stays(b.ID)
+	b.EndsWith(1)
+	t.HoldPushes()
+	b = d.Begin(conformance.BackupSpec{Disks: images(t, "second", "vda")})
+	t.Expect(d.BlockJobAbort(virt.XML("vda"), 0)).To(Succeed())
+	t.AwaitJobCompleted(2)
+	stays(b.ID)
+	b.Forget()
+	ret, err := d.BackupEnd(b.ID, virt.DOMAIN_BACKUP_END_ABORT)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(ret).To(Equal(0))
 	t.Join()
 	t.Keeps(t.Path("saved"))
 	t.Expect(d.Save(virt.XML(t.Path("saved")))).To(Succeed())

@@ -48,6 +48,7 @@ func All() []conformance.Spec {
 		recoveryCancelSpecs(),
 		quiesceSpecs(),
 		undefineSpecs(),
+		defineSpecs(),
 		scaleSpecs(),
 		defectSpecs(),
 		fieldSpecs(),

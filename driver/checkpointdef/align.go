@@ -46,6 +46,18 @@ func (c *Checkpoint) Align(dom *domaindef.Domain) error {
 	return c.checkBitmapNames()
 }
 
+// EachOnce refuses a disk that is listed twice (67), for documents that are not aligned.
+func (c *Checkpoint) EachOnce() error {
+	seen := make(map[string]bool, len(c.Disks))
+	for i := range c.Disks {
+		if seen[c.Disks[i].Name] {
+			return unsupported("disk '%s' specified twice", c.Disks[i].Name)
+		}
+		seen[c.Disks[i].Name] = true
+	}
+	return nil
+}
+
 // find looks a disk up by target or by source path.
 func find(dom *domaindef.Domain, name string) int {
 	if at := dom.Disk(name); at >= 0 {
