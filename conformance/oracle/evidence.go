@@ -37,7 +37,8 @@ type DiskImage struct {
 	Disk  *Disk
 	Image Image
 	// Sparse, if not 0, demands that data is only found in blocks of that many
-	// bytes in which something was written (I14).
+	// bytes in which something was written (I14), and in what is left of the disk at
+	// its end.
 	Sparse int64
 	// Since, if not nil, says that the image is an increment from that instant:
 	// whatever was written between the two is in the image itself, not below it

@@ -239,6 +239,18 @@ func TestSparse_RefusesDataWhereNothingWasWritten(t *testing.T) {
 	accepts(t, h, at, e)
 }
 
+func TestSparse_LetsTheRestOfADiskBeData(t *testing.T) {
+	h := New()
+	d := h.AddDisk("vda", 2*memBlock+512)
+	w := wrote(d, 0, 512)
+	at := instant(h)
+	img := newImage(d.Size).apply(w)
+	img.put(make([]byte, 1), 2*memBlock)
+	accepts(t, h, at, Evidence{Images: []DiskImage{{Disk: d, Image: img, Sparse: memBlock}}})
+	img.put(make([]byte, 1), memBlock)
+	refuses(t, h, at, Evidence{Images: []DiskImage{{Disk: d, Image: img, Sparse: memBlock}}}, memBlock, "I14")
+}
+
 func TestBitmap_HoldsWhatWasWrittenSinceAndNothingElse(t *testing.T) {
 	h := New()
 	d := h.AddDisk("vda", 1<<20)
