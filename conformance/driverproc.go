@@ -33,7 +33,7 @@ func (t *T) startDriver() {
 	hv := &tapped{t: t, process: p, Hypervisor: t.env.Target.For(p)}
 	var failure error
 	err := p.Call("start", func() {
-		d.driver, failure = t.env.NewDriver(p, t.env.Host(p), hv, DriverConfig{
+		d.driver, failure = t.env.NewDriver(noting{p, t}, t.env.Host(p), hv, DriverConfig{
 			StateDir: t.stateDir(), TLSDir: t.tlsDir(), TLSAnyClient: t.anyClient, JobWait: t.env.JobWait,
 			TLSByDefault: t.tlsByDefault,
 		})

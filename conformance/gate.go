@@ -19,9 +19,12 @@ func (t *T) GateCommand(name string) *Gate {
 
 // GateEvent holds the next event of that name up, and all that QEMU says after it,
 // until the gate is opened.
-func (t *T) GateEvent(name string) *Gate {
+func (t *T) GateEvent(name string) *Gate { return t.GateNthEvent(name, 1) }
+
+// GateNthEvent is GateEvent for the nth event of that name from now on.
+func (t *T) GateNthEvent(name string, n int) *Gate {
 	g := &Gate{t: t}
-	return g.place(qmp.Rule{Event: name, Nth: 1, Hold: g.hold})
+	return g.place(qmp.Rule{Event: name, Nth: n, Hold: g.hold})
 }
 
 // LoseReplies lets the replies to a command vanish until the gate is opened.

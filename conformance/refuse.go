@@ -54,6 +54,7 @@ const rowIDBytes = 4
 func (t *T) ExpectRow(row string, err error) {
 	c, broken := loadCatalogue()
 	t.must(broken, "read the catalogue")
+	t.compared(err)
 	r, known := c.Row(row[:min(len(row), rowIDBytes)])
 	if !known || r.Error == nil {
 		return
@@ -62,6 +63,15 @@ func (t *T) ExpectRow(row string, err error) {
 	t.Expect(errors.As(err, &e)).To(beTrue(), "%s: %v is no libvirt error", r.ID, err)
 	t.Expect(int(e.Code)).To(equal(r.Error.Code), "%s (%s): the code of %v", r.ID, r.Statement, err)
 	t.Expect(r.Error.Fits(e.Message)).To(beTrue(), "%s (%s): the message is %q, the catalogue has %q", r.ID, r.Statement, e.Message, r.Error.Text)
+}
+
+// IsRow reports whether err is what the catalogue says of a row.
+func (t *T) IsRow(row string, err error) bool {
+	c, broken := loadCatalogue()
+	t.must(broken, "read the catalogue")
+	r, known := c.Row(row)
+	var e *virt.Error
+	return known && r.Error != nil && errors.As(err, &e) && int(e.Code) == r.Error.Code && r.Error.Fits(e.Message)
 }
 
 // files lists what is on the host in the directories of the run, but for the

@@ -52,10 +52,12 @@ type T struct {
 	dataOf       map[string]string // paths of data files, by those of their images
 	plugs        bool              // disks come to a domain once it runs
 	domains      []*Domain
-	servers      []*NBDTarget // of the harness
-	agents       []*Agent     // of guests
-	limited      []string     // directories with a capacity of their own
-	keep         []string     // files that may be there at the end
+	servers      []*NBDTarget  // of the harness
+	agents       []*Agent      // of guests
+	noted        []*virt.Error // by drivers, oldest first; leaf guards it
+	witness      func(err *virt.Error)
+	limited      []string // directories with a capacity of their own
+	keep         []string // files that may be there at the end
 }
 
 func newT(e *Env, s Spec) *T {
@@ -143,6 +145,7 @@ func (t *T) Expect(actual any, extra ...any) types.Assertion {
 func (t *T) ExpectError(err error, code virt.ErrorNumber, text string) {
 	t.expect.Expect(err).To(gomega.MatchError(code))
 	t.expect.Expect(err.Error()).To(gomega.ContainSubstring(text))
+	t.compared(err)
 }
 
 // ExpectMessage asserts that err is one of two libvirt errors, each a code with part
@@ -151,6 +154,7 @@ func (t *T) ExpectMessage(err error, code virt.ErrorNumber, text string, otherCo
 	one := gomega.And(gomega.MatchError(code), gomega.MatchError(gomega.ContainSubstring(text)))
 	other := gomega.And(gomega.MatchError(otherCode), gomega.MatchError(gomega.ContainSubstring(otherText)))
 	t.expect.Expect(err).To(gomega.Or(one, other))
+	t.compared(err)
 }
 
 // Go starts f as a task of the spec beside the body.

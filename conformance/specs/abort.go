@@ -30,7 +30,7 @@ func abortSpecs() []conformance.Spec {
 		{
 			ID:           "job.abort-of-a-pull",
 			Title:        "BlockJobAbort on the disk of a pull takes its exports away; End then gives 1 and leaves nothing",
-			Requirements: []string{"E187", "E188", "END-09"},
+			Requirements: []string{"E187", "END-09"},
 			Body:         abortOfAPull,
 		},
 		{

@@ -19,7 +19,7 @@ func callerSpecs() []conformance.Spec {
 		{
 			ID:           "callers.pushes-that-are-aborted",
 			Title:        "what concurrent callers are told of pushes that end only when somebody aborts them is what a domain that does one thing at a time would tell",
-			Requirements: []string{"BEG-06", "END-01", "END-02", "E164", "JOB-05", "CHK-02", "CHK-04"},
+			Requirements: []string{"BEG-06", "END-01", "END-02", "JOB-05", "CHK-02", "CHK-04"},
 			Body:         func(t *conformance.T) { concurrentCallers(t, true, false) },
 		},
 		{

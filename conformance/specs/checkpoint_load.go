@@ -102,14 +102,17 @@ func metadataDamaged(t *conformance.T) {
 		change func(text string) string
 		roots  []string
 		known  []string
+		noted  []string // rows of the catalogue
 	}{
-		{"c1", func(string) string { return "no document" }, []string{"c0", "c2"}, []string{"c0", "c2"}},
-		{"c0", func(text string) string { return text[:len(text)/2] }, []string{"c1"}, []string{"c1", "c2"}},
-		{"c1", func(text string) string { return strings.Replace(text, "<name>c1</name>", "<name>c9</name>", 1) }, []string{"c0", "c2"}, []string{"c0", "c2"}},
-		{"c1", func(text string) string { return strings.Replace(text, "<name>c0</name>", "<name>none</name>", 1) }, []string{"c0", "c1"}, []string{"c0", "c1", "c2"}},
+		{"c1", func(string) string { return "no document" }, []string{"c0", "c2"}, []string{"c0", "c2"}, []string{"E240", "E238"}},
+		{"c0", func(text string) string { return text[:len(text)/2] }, []string{"c1"}, []string{"c1", "c2"}, []string{"E240", "E238"}},
+		{"c1", func(text string) string { return strings.Replace(text, "<name>c1</name>", "<name>c9</name>", 1) },
+			[]string{"c0", "c2"}, []string{"c0", "c2"}, []string{"E240", "E238"}},
+		{"c1", func(text string) string { return strings.Replace(text, "<name>c0</name>", "<name>none</name>", 1) },
+			[]string{"c0", "c1"}, []string{"c0", "c1", "c2"}, []string{"E238"}},
 		{"c0", func(text string) string {
 			return strings.Replace(text, "<creationTime>", "<parent><name>c2</name></parent><creationTime>", 1)
-		}, nil, []string{"c0", "c1", "c2"}}, // a cycle: any of them may be the root
+		}, nil, []string{"c0", "c1", "c2"}, []string{"E238"}}, // a cycle: any of them may be the root
 	}
 	t.Each(len(damages), func(i int) {
 		k := damages[i]
@@ -130,6 +133,9 @@ func metadataDamaged(t *conformance.T) {
 			t.Expect(list(virt.DOMAIN_CHECKPOINT_LIST_ROOTS)).To(ConsistOf(k.roots))
 		}
 		t.Expect(d.HasCurrentCheckpoint(0)).To(BeFalse(), "relations are inconsistent")
+		for _, row := range k.noted {
+			t.ExpectNoted(row)
+		}
 		t.Join()
 		expectIncrements(t, d, k.known...) // increments need no tree
 		if len(k.known) == 2 {
@@ -154,6 +160,7 @@ func metadataDirectoryLost(t *conformance.T) {
 	d.LoseMetadata()
 	t.Go("guest", func() { d.Scribble("vda", 3) })
 	t.RestartDriver()
+	t.ExpectNoted("E239")
 	expectChain(t, d)
 	b := d.Begin(conformance.BackupSpec{Disks: images(t, "full", "vda")})
 	b.AwaitSuccess()

@@ -144,8 +144,9 @@ func completedAreToldOnce(t *conformance.T) {
 func statsBeforeTheJobIsThere(t *conformance.T) {
 	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
 	d.Scribble("vda", 2)
-	// QEMU formats the image, and Begin waits to hear that it is done.
-	gate := t.GateEvent("JOB_STATUS_CHANGE")
+	// QEMU formats the image, and Begin waits to hear that it is done: that the job has
+	// concluded, after it was created, ran, waited and was pending.
+	gate := t.GateNthEvent("JOB_STATUS_CHANGE", 5)
 	var b *conformance.Backup
 	t.Go("caller", func() { b = d.Begin(conformance.BackupSpec{}) })
 	gate.AwaitArrived()
