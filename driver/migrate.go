@@ -94,17 +94,21 @@ func (d *domain) endMigration() {
 }
 
 // recoverLeaving deals with a save or a migration over which a driver died. A guest that
-// has arrived elsewhere must not run here; any other goes on, and what was saved is not
-// all of it.
+// has arrived elsewhere, or is in a file, must not run here; any other goes on, and what
+// was saved is not all of it.
 func (d *domain) recoverLeaving(r *run) {
 	l := d.stored.Leaving
 	if l == nil {
 		return
 	}
-	v, err := d.exec(r, qmp.QueryMigrate{})
-	if err == nil && l.Path == "" && v.Get("status").S() == qmp.MigrationCompleted {
-		if err := d.leave(r, virt.DOMAIN_EVENT_STOPPED_MIGRATED); err != nil {
-			d.drv.p.Note("migrated-domain-not-stopped", d.name, err)
+	reason, gone := stopReason(virt.DOMAIN_EVENT_STOPPED_SAVED), l.Complete
+	if l.Path == "" {
+		v, err := d.exec(r, qmp.QueryMigrate{})
+		reason, gone = virt.DOMAIN_EVENT_STOPPED_MIGRATED, err == nil && v.Get("status").S() == qmp.MigrationCompleted
+	}
+	if gone {
+		if err := d.leave(r, reason); err != nil {
+			d.drv.p.Note("domain-that-left-not-stopped", d.name, err)
 		}
 		return
 	}
@@ -167,14 +171,20 @@ func (g *migrating) name() string {
 	return "migration out job"
 }
 
-// dropLeaving forgets a save or a migration of a machine that is gone.
+// dropLeaving forgets a save or a migration of a machine that is gone. A file that is
+// complete stays.
 func (d *domain) dropLeaving() {
 	l := d.stored.Leaving
 	if l == nil {
 		return
 	}
-	if l.Path != "" {
+	switch {
+	case l.Complete:
+		d.stopped = virt.DOMAIN_EVENT_STOPPED_SAVED
+	case l.Path != "":
 		d.removeNoted(l.Path)
+	}
+	if l.Path != "" {
 		d.removeNoted(d.drv.statePath(d.name) + saveSuffix)
 	}
 	d.stored.Leaving = nil

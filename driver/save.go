@@ -44,6 +44,9 @@ func (drv *Driver) DomainSave(id virt.DomainID, to string) error {
 		err = systemError(closing, "unable to write file '%s'", to)
 	}
 	if err == nil {
+		err = d.saved()
+	}
+	if err == nil {
 		return d.leave(r, virt.DOMAIN_EVENT_STOPPED_SAVED)
 	}
 	d.removeNoted(to)
@@ -52,6 +55,15 @@ func (drv *Driver) DomainSave(id virt.DomainID, to string) error {
 			d.drv.p.Note("guest-not-resumed", d.name, e)
 		}
 	}
+	return err
+}
+
+// saved stores that the file is complete, before the machine that it is of is killed: a
+// driver that comes after this one could not tell any more.
+func (d *domain) saved() error {
+	d.stored.Leaving.Complete = true
+	err := d.save()
+	d.stored.Leaving.Complete = err == nil
 	return err
 }
 

@@ -38,7 +38,7 @@ func leaveSpecs() []conformance.Spec {
 		},
 		{
 			ID:           "leave.saved-and-started",
-			Title:        "a domain that cannot be saved during a pull can after its abort; its images have the checkpoints then, and increments go on after its next start",
+			Title:        "a domain that cannot be saved during a pull can after its abort; the file outlives the driver, the images have the checkpoints, and increments go on after the next start",
 			Requirements: []string{"CHK-06", "BEG-05", "E250", "I8"},
 			Body:         savedAndStarted,
 		},
@@ -154,10 +154,15 @@ func savedAndStarted(t *conformance.T) {
 	t.Keeps(t.Path("saved"))
 	t.Expect(d.Save(virt.XML(t.Path("saved")))).To(Succeed())
 	d.Left()
-	t.ExpectFiles(true, t.Path("saved"))
-	state, reason, err := d.GetState()
-	t.Expect(err).NotTo(HaveOccurred())
-	t.Expect([]int{int(state), reason}).To(Equal([]int{int(virt.DOMAIN_SHUTOFF), 5}))
+	for _, restart := range []func(){func() {}, t.RestartDriver} {
+		restart()
+		t.ExpectFiles(true, t.Path("saved"))
+		state, reason, err := d.GetState()
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect([]int{int(state), reason}).To(Equal([]int{int(virt.DOMAIN_SHUTOFF), 5}))
+		t.KillDriver()
+	}
+	t.RestartDriver()
 	d.Start()
 	d.Scribble("vda", 2)
 	next := d.Begin(conformance.BackupSpec{Over: first})

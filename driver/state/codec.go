@@ -38,7 +38,7 @@ func Append(dst []byte, s *Domain) []byte {
 		dst = appendSnapshot(dst, p)
 	}
 	if l := s.Leaving; l != nil {
-		dst = flag(quoted(append(dst, "\nleaving"...), l.Path), l.Resume)
+		dst = flag(flag(quoted(append(dst, "\nleaving"...), l.Path), l.Resume), l.Complete)
 	}
 	for _, j := range s.BlockJobs {
 		dst = appendBlockJob(dst, j)
@@ -113,7 +113,7 @@ func Parse(text string) (*Domain, error) {
 		s.Snapshot = r.snapshot()
 	}
 	if r.next("\nleaving") {
-		s.Leaving = &Leaving{Path: r.text(), Resume: r.flag()}
+		s.Leaving = &Leaving{Path: r.text(), Resume: r.flag(), Complete: r.flag()}
 	}
 	for r.next("\nblockjob") {
 		if s.BlockJobs = append(s.BlockJobs, r.blockJob()); len(s.BlockJobs) > disksMax {

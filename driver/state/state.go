@@ -60,6 +60,9 @@ type Domain struct {
 type Leaving struct {
 	Path   string // of the file of a save; "" for a migration
 	Resume bool   // the guest ran
+	// Complete says that the file of a save has all: the machine must go, and the file
+	// must stay.
+	Complete bool
 }
 
 // SnapshotPhase says how far a snapshot has come.

@@ -37,7 +37,7 @@ func TestParse_GivesBackWhatWasStored(t *testing.T) {
 			}
 		}
 		if rapid.Bool().Draw(r, "leaving") {
-			s.Leaving = &Leaving{Path: text.Draw(r, "saved"), Resume: rapid.Bool().Draw(r, "resume")}
+			s.Leaving = &Leaving{Path: text.Draw(r, "saved"), Resume: rapid.Bool().Draw(r, "resume"), Complete: rapid.Bool().Draw(r, "complete")}
 		}
 		for range rapid.IntRange(0, 2).Draw(r, "block jobs") {
 			j := &BlockJob{
