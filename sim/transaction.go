@@ -48,6 +48,8 @@ type transaction struct {
 	txn     *jobTxn
 	actions []action
 	started []*job
+	// sections are those of the jobs' sources: all of them are open until clean.
+	sections []*drained
 	// prepared counts the jobs.
 	prepared int
 }
@@ -166,6 +168,7 @@ func (t *transaction) prepareBackup(a *action, data qmp.Value) *qmp.ReplyError {
 		j.txn = t.txn
 	}
 	a.clean = func() { section.end() }
+	t.sections = append(t.sections, &section)
 	a.abort = func() {
 		if t.txn != nil {
 			t.txn.jobs = t.txn.jobs[1:]
@@ -173,8 +176,13 @@ func (t *transaction) prepareBackup(a *action, data qmp.Value) *qmp.ReplyError {
 		j.rollback()
 	}
 	a.commit = func() {
-		// The drained section of the source holds the new job too (§4.3).
-		section.hold(j)
+		// The drained section of the source holds the new job too (§4.3), and so do those
+		// of the other jobs that reach it.
+		for _, s := range t.sections {
+			if s.over.holds(j) {
+				s.hold(j)
+			}
+		}
 		if err := j.work.(*backup).initBits(); err != nil {
 			j.work.(*backup).copy.failure, j.work.(*backup).copy.readFail = err, true
 		}

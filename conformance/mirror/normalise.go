@@ -41,12 +41,12 @@ var generated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 
 // Normalise renders what followed a command, one line per message.
 func (n *Names) Normalise(command qmp.Value, answers []qmp.Value) []string {
-	if name := command.Get("execute").S(); !strings.Contains(name, "job-") || strings.HasSuffix(name, "-set-speed") || strings.HasSuffix(name, "-resume") {
-		answers = moveReply(answers, name == "blockdev-create", strings.Contains(command.String(), `"sync": "top"`))
-	}
-	ends := isEnd
+	ends, stays := isEnd, isEnd
 	if command.Get("arguments").Get("properties").Get("completion-mode").S() == "grouped" {
-		ends = isWaiting
+		ends, stays = isWaiting, nobody // what has no work waits for the others
+	}
+	if name := command.Get("execute").S(); !strings.Contains(name, "job-") || strings.HasSuffix(name, "-set-speed") || strings.HasSuffix(name, "-resume") {
+		answers = moveReply(answers, name == "blockdev-create", strings.Contains(command.String(), `"sync": "top"`), stays)
 	}
 	answers = orderEnds(withoutPauses(answers), ends)
 	out := make([]string, 0, len(answers))
@@ -92,8 +92,9 @@ func isEnd(m qmp.Value) bool {
 	return false
 }
 
-// moveReply is normalisation 5.
-func moveReply(answers []qmp.Value, creates, scans bool) []qmp.Value {
+// moveReply is normalisation 5. What stays of the ends of jobs that had no work, stays
+// before the reply.
+func moveReply(answers []qmp.Value, creates, scans bool, stays func(qmp.Value) bool) []qmp.Value {
 	var worked []string
 	reply := -1
 	for i, m := range answers {
@@ -122,8 +123,16 @@ func moveReply(answers []qmp.Value, creates, scans bool) []qmp.Value {
 	if reply < 0 || first < 0 || first > reply {
 		return answers
 	}
-	out := slices.Delete(slices.Clone(answers), reply, reply+1)
-	return slices.Insert(out, first, answers[reply])
+	out := slices.Clone(answers[:first])
+	late := make([]qmp.Value, 0, len(answers)-first)
+	for _, m := range answers[first:reply] {
+		if stays(m) && !slices.Contains(worked, jobOf(m)) {
+			out = append(out, m)
+		} else {
+			late = append(late, m)
+		}
+	}
+	return slices.Concat(out, answers[reply:reply+1], late, answers[reply+1:])
 }
 
 // drains reports whether another job was paused while this one ended.
@@ -133,6 +142,8 @@ func drains(before []qmp.Value, id string) bool {
 		return m.Get("data").Get("status").S() == "paused"
 	})
 }
+
+func nobody(qmp.Value) bool { return false }
 
 func isWaiting(m qmp.Value) bool { return m.Get("data").Get("status").S() == "waiting" }
 
