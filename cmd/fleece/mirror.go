@@ -190,6 +190,9 @@ func printSession(out io.Writer, s mirror.Session) {
 		verdict = fmt.Sprintf("%d differ", s.Different())
 	}
 	fmt.Fprintf(out, "%-10s %4d exchanges  %s\n", verdict, s.Exchanges, s.Name)
+	if s.Guess != "" {
+		fmt.Fprintf(out, "    assumed: %s\n", s.Guess)
+	}
 	for _, l := range s.LeftOut {
 		fmt.Fprintf(out, "    left out: %.120s: %s\n", l.What, l.Reason)
 	}

@@ -24,8 +24,11 @@ type LeftOut struct {
 
 // Session is what came of replaying one recorded session.
 type Session struct {
-	Name        string       `json:"name"`
-	Exchanges   int          `json:"exchanges"`
+	Name      string `json:"name"`
+	Exchanges int    `json:"exchanges"`
+	// Guess is what had to be assumed of the images found, or of the recording's host,
+	// so that the session agrees; "" for nothing.
+	Guess       string       `json:"guess,omitempty"`
 	LeftOut     []LeftOut    `json:"leftOut,omitempty"`
 	Differences []Difference `json:"differences,omitempty"`
 	// Trouble is why the session could not be replayed at all; such a session
@@ -46,18 +49,7 @@ func (s Session) Different() int {
 func Replay(recordings []*Recording, schema *qmp.Schema) []Session {
 	var sessions []Session
 	for _, group := range groups(join(recordings)) {
-		results := make([]Session, len(group))
-		err := inReplayer(func(r *replayer) {
-			for i, rec := range group {
-				s := stageOf(rec, i > 0)
-				s.opts.Schema = schema
-				results[i] = rec.compare(r.run(rec, s), s.left)
-			}
-		})
-		if err != nil {
-			results[0].Name, results[0].Trouble = group[0].Name, err.Error()
-		}
-		sessions = append(sessions, results...)
+		sessions = append(sessions, replayGuessing(group, schema)...)
 	}
 	return sessions
 }

@@ -5,7 +5,8 @@
 // It is not the simulator's own test, which may look inside; here only messages
 // count. What may differ is listed in normalise.go, each with its reason; what a
 // recording cannot express, such as another program that changed a file, is listed
-// in known.go.
+// in known.go; what it leaves open, such as what was in the images, is tried
+// (unknown.go).
 //
 // The property it keeps: a session agrees only if each exchange does, or is left out
 // by name with a reason that the report shows.

@@ -44,13 +44,14 @@ func stageOf(r *Recording, later bool) stage {
 	if !later {
 		s.images = r.images()
 	}
+	s.opts.Crash = r.crash()
 	s.timing(r.number())
 	s.stage(r.number())
 	return s
 }
 
 // timing says how long the recording host took for a chunk, where a session depends
-// on it, and whether its QEMU was to die.
+// on it.
 func (s *stage) timing(number string) {
 	switch number {
 	case "08":
@@ -59,16 +60,12 @@ func (s *stage) timing(number string) {
 		s.opts.ChunkTime = 200 * time.Microsecond
 	case "70":
 		s.opts.ChunkTime = 100 * time.Microsecond
-	case "42", "90":
-		s.opts.Crash = sim.CrashDies
 	}
 }
 
 // stage is what the recordings' client did outside of QMP, and did not note.
 func (s *stage) stage(number string) {
 	switch number {
-	case "19", "21", "22", "23", "24":
-		s.filled = true
 	case "26":
 		s.image(File{Path: imageDir + "big2.qcow2", Size: 16 << 20, Version: 3})
 		s.before = []string{addSP, `qemu-io sp "write -P 1 0 16M"`}

@@ -53,6 +53,28 @@ func TestParse_SaysWhereARecordingIsBroken(t *testing.T) {
 	}
 }
 
+func TestReplay_SaysWhatItHadToAssumeOfARecordingThatDoesNotTell(t *testing.T) {
+	schema, err := qmp.LoadSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := mirror.Load("../../fixtures/transcripts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	assumed := map[string]string{}
+	for _, s := range mirror.Replay(all, schema) {
+		assumed[s.Name] = s.Guess
+	}
+	for name, want := range map[string]string{
+		"19-backup-target-stop-eio": "the first disk was written all over", "18-job-verbs": "", "32-pull-full-2disks-checkpoint": "",
+	} {
+		if got, ok := assumed[name]; !ok || got != want {
+			t.Errorf("%s: assumed %q, want %q", name, got, want)
+		}
+	}
+}
+
 // A recording that says something else is told apart, by its line.
 func TestReplay_FindsAnAlteredReply(t *testing.T) {
 	schema, err := qmp.LoadSchema()

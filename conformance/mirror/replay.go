@@ -76,7 +76,7 @@ func (r *replayer) run(rec *Recording, s stage) [][]qmp.Value {
 		}
 		a := &act{r: r, m: m, h: r.k.View(p), p: p}
 		if s.filled {
-			r.fill(m)
+			r.fill(m, rec.spec.Devices)
 		}
 		clients := map[string]*client{}
 		for i := range rec.exchanges {
@@ -93,10 +93,13 @@ func (r *replayer) run(rec *Recording, s stage) [][]qmp.Value {
 }
 
 // fill writes the first disk all over.
-func (r *replayer) fill(m *sim.Machine) {
+func (r *replayer) fill(m *sim.Machine, devices []machine.Device) {
 	const piece = 1 << 20
+	if len(devices) == 0 {
+		return
+	}
 	data := slices.Repeat([]byte{1}, piece)
-	for off := int64(0); m.GuestWrite("virtio-disk0", off, data) == nil; off += piece {
+	for off := int64(0); m.GuestWrite(devices[0].ID, off, data) == nil; off += piece {
 	}
 }
 
