@@ -34,7 +34,7 @@ func (t *T) startDriver() {
 	var failure error
 	err := p.Call("start", func() {
 		d.driver, failure = t.env.NewDriver(noting{p, t}, t.env.Host(p), hv, DriverConfig{
-			StateDir: t.stateDir(), TLSDir: t.tlsDir(), TLSAnyClient: t.anyClient, JobWait: t.env.JobWait,
+			StateDir: t.stateDir(), TLSDir: t.driversTLSDir(), TLSAnyClient: t.anyClient, JobWait: t.env.JobWait,
 			TLSByDefault: t.tlsByDefault,
 		})
 	})
@@ -92,6 +92,21 @@ func (t *T) RestartDriver() {
 		t.Expect(err).NotTo(haveOccurred(), "the restarted driver knows the domain")
 		d.Domain = dom
 	}
+}
+
+// ConfigureNoTLS restarts the driver without a directory of certificates.
+func (t *T) ConfigureNoTLS() {
+	t.noTLS = true
+	t.KillDriver()
+	t.RestartDriver()
+}
+
+// driversTLSDir is what the driver is told of tlsDir.
+func (t *T) driversTLSDir() string {
+	if t.noTLS {
+		return ""
+	}
+	return t.tlsDir()
 }
 
 // ConfigureTLSByDefault restarts the driver with certificates that are its default for

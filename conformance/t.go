@@ -48,6 +48,7 @@ type T struct {
 	// anyClient is whether the driver's TLS asks clients for no certificate.
 	anyClient    bool
 	tlsByDefault bool
+	noTLS        bool
 	dataFiles    bool              // qcow2 disks have data files
 	dataOf       map[string]string // paths of data files, by those of their images
 	plugs        bool              // disks come to a domain once it runs

@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/gomega"
@@ -23,6 +24,13 @@ func beginDocumentSpecs() []conformance.Spec {
 			Title:        "the server and the scratch images of a <domainbackup> document are held to the grammar too",
 			Requirements: []string{"BEG-18", "BEG-19", "E079", "E080", "E081", "E082", "E093", "E096"},
 			Body:         pullDocumentIsChecked,
+		},
+		{
+			ID:           "begin.what-the-schema-overlooks",
+			Title:        "white space around a value and paths with the letter of a drive, which libvirt's schema lets through, are refused by the code (27, 67), and so is TLS without certificates (55)",
+			Requirements: []string{"BEG-18", "BEG-19", "E097", "E100", "E101", "E107", "E108", "E109", "E125"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         whatTheSchemaOverlooks,
 		},
 		{
 			ID:    "begin.checkpoint-document-is-checked",
@@ -111,6 +119,45 @@ func pullDocumentIsChecked(t *conformance.T) {
 		conformance.Refusal{Row: "E096", Backup: virt.XML(pull("name='localhost' port='65536'", "")),
 			Code: virt.ERR_INVALID_ARG, Text: "port '65536' out of range"},
 	)
+}
+
+func whatTheSchemaOverlooks(t *conformance.T) {
+	d := oneDisk(t)
+	target := "<target file='" + t.Path("image") + "'/>"
+	invalid := func(attribute, element, value, document string) conformance.Refusal {
+		return conformance.Refusal{Row: "E109, " + attribute, Backup: virt.XML(document), Code: virt.ERR_XML_ERROR,
+			Text: fmt.Sprintf("Invalid value for attribute '%s' in element '%s': '%s'", attribute, element, value)}
+	}
+	disk := func(attributes string) string {
+		return *inDisks("<disk name='vda' " + attributes + ">" + target + "</disk>")
+	}
+	server := func(attributes string) string {
+		return "<domainbackup mode='pull'><server " + attributes + "/></domainbackup>"
+	}
+	d.ExpectRefused(
+		conformance.Refusal{Row: "E097", Backup: virt.XML("<domainbackup mode=' push'/>"), Code: virt.ERR_CONFIG_UNSUPPORTED,
+			Text: "unknown backup mode ' push'"},
+		conformance.Refusal{Row: "E100", Backup: virt.XML(server("transport='tcp ' name='localhost'")),
+			Code: virt.ERR_CONFIG_UNSUPPORTED, Text: "unknown protocol transport type 'tcp '"},
+		conformance.Refusal{Row: "E101", Backup: virt.XML(server(`transport='unix' socket='C:\socket'`)), Code: virt.ERR_XML_ERROR,
+			Text: `backup socket path 'C:\socket' must be absolute`},
+		conformance.Refusal{Row: "E107", Backup: virt.XML(disk("type=' file'")), Code: virt.ERR_XML_ERROR,
+			Text: "unknown storage source type ' file'"},
+		conformance.Refusal{Row: "E108", Backup: inDisks("<disk name='vda' type='file'><driver type='raw '/>" + target + "</disk>"),
+			Code: virt.ERR_XML_ERROR, Text: "unknown storage source format 'raw '"},
+		invalid("backup", "disk", "yes ", disk("type='file' backup='yes '")),
+		invalid("backupmode", "disk", " full", disk("type='file' backupmode=' full'")),
+		invalid("tls", "server", " no", server("name='localhost' tls=' no'")),
+		conformance.Refusal{Row: "a drive", Backup: inDisks(`<disk name='vda' type='file'><target file='C:\image'/></disk>`),
+			Code: virt.ERR_XML_ERROR, Text: `disk backup image path 'C:\image' must be absolute`},
+		conformance.Refusal{Row: "E109, of a checkpoint", Backup: virt.XML(disk("type='file'")), Code: virt.ERR_XML_ERROR,
+			Text:       "Invalid value for attribute 'checkpoint' in element 'disk': ' no'",
+			Checkpoint: virt.XML("<domaincheckpoint><name>c1</name><disks><disk name='vda' checkpoint=' no'/></disks></domaincheckpoint>")},
+	)
+	t.Join()
+	t.ConfigureNoTLS()
+	d.ExpectRefused(conformance.Refusal{Row: "E125", Backup: virt.XML(server("name='localhost' tls='yes'")),
+		Code: virt.ERR_OPERATION_INVALID, Text: "backup TLS directory not configured"})
 }
 
 func checkpointDocumentIsChecked(t *conformance.T) {

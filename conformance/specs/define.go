@@ -132,8 +132,12 @@ func callsBesideTheEnd(t *conformance.T) {
 	t.Expect(d.Undefine(0)).To(Succeed())
 	t.Go("destroy", d.DestroyNow)
 	calls := []func() error{
-		func() error { return second(d.CreateCheckpointXML(virt.XML(complete), virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE)) },
-		func() error { return second(d.SnapshotCreateXML(virt.XML(snapshot), virt.DOMAIN_SNAPSHOT_CREATE_REDEFINE)) },
+		func() error {
+			return second(d.CreateCheckpointXML(virt.XML(complete), virt.DOMAIN_CHECKPOINT_CREATE_REDEFINE))
+		},
+		func() error {
+			return second(d.SnapshotCreateXML(virt.XML(snapshot), virt.DOMAIN_SNAPSHOT_CREATE_REDEFINE))
+		},
 		func() error { return c.Delete(virt.DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) },
 	}
 	first := int(t.Random(0)(int64(len(calls))))

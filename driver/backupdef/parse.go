@@ -167,7 +167,10 @@ func (p *parser) typeOf(n *xmldoc.Node, d *Disk, mode string) {
 	if mode == Pull {
 		types = types[:2]
 	}
-	if _, ok := n.Attr("type"); ok {
+	if t, ok := n.Attr("type"); ok {
+		if !slices.Contains(types, t) {
+			p.rules.Later(virt.Errorf(virt.ERR_XML_ERROR, virt.FROM_DOMAIN, "unknown storage source type '%s'", t))
+		}
 		if d.Type = p.rules.Value(n, "type", types...); d.Type == Network {
 			p.relaxed |= networkTarget
 		}
