@@ -55,7 +55,7 @@ func TestParse_FailsInLibvirtsOrder(t *testing.T) {
 		{"E095", disks("<disk name='vda' type='file'><target file='/x'><encryption format='qcow'><secret type='passphrase'/></encryption></target></disk>"), "attribute format", virt.ERR_XML_INVALID_SCHEMA},
 		{"E076", "<domainbackup mode=' push'/>", "unknown backup mode ' push'", virt.ERR_CONFIG_UNSUPPORTED},
 		{"E076", "<domainbackup mode='pull'><server transport='tcp ' name='a'/></domainbackup>", "unknown protocol transport type 'tcp '", virt.ERR_CONFIG_UNSUPPORTED},
-		{"E076", disks("<disk name='vda' type='file '/>"), "Invalid value for attribute 'type' in element 'disk': 'file '.", virt.ERR_XML_ERROR},
+		{"E107", disks("<disk name='vda' type='file '/>"), "unknown storage source type 'file '", virt.ERR_XML_ERROR},
 		{"E108", disks("<disk name='vda' type='file'><driver type=' raw'/></disk>"), "unknown storage source format ' raw'", virt.ERR_XML_ERROR},
 		{"E089", disks("<disk name='vda' type='file'><target file='C:\\x'/></disk>"), "disk backup image path 'C:\\x' must be absolute", virt.ERR_XML_ERROR},
 		{"E081", "<domainbackup mode='pull'><server transport='unix' socket='C:\\s'/></domainbackup>", "backup socket path 'C:\\s' must be absolute", virt.ERR_XML_ERROR},
