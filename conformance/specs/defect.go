@@ -50,6 +50,18 @@ func defectSpecs() []conformance.Spec {
 			Requirements: []string{"JOB-05", "JOB-06", "JOB-07"},
 			Body:         totalsKeepWhatHasEnded,
 		},
+		{
+			ID:           "defect.unnamed-checkpoints-collide",
+			Title:        "checkpoints without a name have that of the second in which they are made; of two in one second one is refused (9), and nothing of it stays",
+			Requirements: []string{"CHK-01", "CHK-08", "E208"},
+			Body:         unnamedCheckpointsCollide,
+		},
+		{
+			ID:           "defect.exported-bitmaps-share-a-name",
+			Title:        "the exported bitmaps of two disks may have one name: each export shows its own disk's",
+			Requirements: []string{"PUL-04", "I6"},
+			Body:         exportedBitmapsShareAName,
+		},
 	}
 }
 
@@ -231,4 +243,49 @@ func totalsKeepWhatHasEnded(t *conformance.T) {
 	t.Join()
 	b.EndsWith(1)
 	b.ExpectImages()
+}
+
+func unnamedCheckpointsCollide(t *conformance.T) {
+	d := oneDisk(t)
+	var made [2]*virt.Checkpoint
+	var failed [2]error
+	create := func(i int) { made[i], failed[i] = d.CreateCheckpointXML(virt.XML("<domaincheckpoint/>"), 0) }
+	t.Go("other", func() { create(1) })
+	create(0)
+	t.Join()
+	found := []string{}
+	for i, c := range made {
+		if failed[i] != nil {
+			t.Expect(c).To(BeNil())
+			t.ExpectRow("E208", failed[i])
+			continue
+		}
+		name, err := c.GetName()
+		t.Expect(err).NotTo(HaveOccurred())
+		t.Expect(name).To(MatchRegexp("^[0-9]+$"))
+		d.MayHaveBitmap(name)
+		found = append(found, name)
+	}
+	list, err := d.ListAllCheckpoints(0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(names(t, list)).To(ConsistOf(found))
+	t.Expect(found).NotTo(BeEmpty())
+	if len(found) == 2 {
+		t.Expect(found[0]).NotTo(Equal(found[1]))
+	}
+	t.ExpectNothingLeft(d)
+}
+
+func exportedBitmapsShareAName(t *conformance.T) {
+	d := pullDomain(t)
+	d.Checkpoint("c0")
+	d.Scribble("vda", 3)
+	d.Scribble("vdb", 2)
+	t.Go("guest", func() { d.Scribble("vdb", 3) })
+	p := d.BeginPull(conformance.PullSpec{Server: t.ServerHere(), Since: "c0", Disks: []conformance.PullDisk{
+		{Target: "vda", Bitmap: "changes"}, {Target: "vdb", Bitmap: "changes"},
+	}})
+	p.ExpectExports()
+	t.Join()
+	p.EndsWith(0, 1)
 }

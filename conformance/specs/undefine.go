@@ -26,8 +26,11 @@ func undefineWithCheckpoints(t *conformance.T) {
 	t.Join()
 	d.PowerOff()
 	refused := func() {
-		t.ExpectError(d.Undefine(0), virt.ERR_OPERATION_INVALID, "cannot delete inactive domain with 2 checkpoints")
-		t.ExpectError(d.Undefine(virt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA), virt.ERR_OPERATION_INVALID, "cannot delete inactive domain with 2 checkpoints")
+		for _, flags := range []virt.DomainUndefineFlags{
+			0, virt.DOMAIN_UNDEFINE_MANAGED_SAVE, virt.DOMAIN_UNDEFINE_SNAPSHOTS_METADATA, virt.DOMAIN_UNDEFINE_NVRAM, virt.DOMAIN_UNDEFINE_KEEP_NVRAM,
+		} {
+			t.ExpectError(d.Undefine(flags), virt.ERR_OPERATION_INVALID, "cannot delete inactive domain with 2 checkpoints")
+		}
 	}
 	refused()
 	t.KillDriver()

@@ -32,6 +32,7 @@ func TestParseNew_FailsInLibvirtsOrder(t *testing.T) {
 		{"E195", doc("<disks><disk name='vda' checkpoint='maybe'/></disks>"), "attribute checkpoint", virt.ERR_XML_INVALID_SCHEMA},
 		{"E196", doc("<disks><disk name='vda' checkpoint='no' bitmap='b'/></disks>"), "attribute bitmap", virt.ERR_XML_INVALID_SCHEMA},
 		{"E197", doc("<creationTime>now</creationTime>"), "element creationTime", virt.ERR_XML_INVALID_SCHEMA},
+		{"row 25", doc("<name>libvirt-tmp-size-xml</name>"), "begins with 'libvirt-tmp-', which is reserved", virt.ERR_CONFIG_UNSUPPORTED},
 		{"row 25", doc("<name>" + strings.Repeat("n", NameBytesMax+1) + "</name>"), "longer than the limit of 247 bytes", virt.ERR_CONFIG_UNSUPPORTED},
 	}
 	for _, c := range cases {

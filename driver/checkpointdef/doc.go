@@ -19,6 +19,10 @@ import (
 // "<name>.xml.new", and a file name has at most 255 bytes (contract row 25).
 const NameBytesMax = 255 - len(".xml.new")
 
+// ReservedPrefix begins the names of libvirt's bitmaps for its own use, which are removed
+// wherever they are found: a checkpoint of such a name would lose its bitmap.
+const ReservedPrefix = "libvirt-tmp-"
+
 // Checkpoint is a parsed document. Align completes it.
 type Checkpoint struct {
 	Name         string // "" before SetName if the document has none

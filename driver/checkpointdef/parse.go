@@ -3,6 +3,7 @@ package checkpointdef
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"fleece/driver/domaindef"
 	"fleece/driver/xmldoc"
@@ -57,6 +58,10 @@ func parse(text string) (c *Checkpoint, domain *xmldoc.Node, err error) {
 	}
 	if err := r.Code(); err != nil {
 		return nil, nil, err
+	}
+	if strings.HasPrefix(c.Name, ReservedPrefix) {
+		return nil, nil, virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_DOMAIN_CHECKPOINT,
+			"checkpoint name '%s' begins with '%s', which is reserved", c.Name, ReservedPrefix)
 	}
 	if len(c.Name) > NameBytesMax {
 		return nil, nil, virt.Errorf(virt.ERR_CONFIG_UNSUPPORTED, virt.FROM_DOMAIN_CHECKPOINT,
