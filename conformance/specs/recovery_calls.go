@@ -219,6 +219,7 @@ func domainDiedUnseen(t *conformance.T) {
 		func(d *conformance.Domain) dying {
 			spec := conformance.BackupSpec{Checkpoint: "c1"}
 			k := dying{d.BackupPaths(spec), func() {}}
+			t.HoldPushes() // else they may be over, and what was copied is good
 			t.Go("caller", func() {
 				if b, err := d.TryBegin(spec); err == nil {
 					k.forget = b.Forget
@@ -227,6 +228,7 @@ func domainDiedUnseen(t *conformance.T) {
 			t.Pause(300)
 			t.KillDriver()
 			t.Join()
+			t.LetPushesGo()
 			d.Crash()
 			return k
 		},
