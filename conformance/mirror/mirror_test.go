@@ -67,7 +67,8 @@ func TestReplay_SaysWhatItHadToAssumeOfARecordingThatDoesNotTell(t *testing.T) {
 		assumed[s.Name] = s.Guess
 	}
 	for name, want := range map[string]string{
-		"19-backup-target-stop-eio": "the first disk was written all over", "18-job-verbs": "", "32-pull-full-2disks-checkpoint": "",
+		"19-backup-target-stop-eio": "the first disk was written all over", "18-job-verbs": "",
+		"32-pull-full-2disks-checkpoint + 33-pull-incremental-bitmap-export": "",
 	} {
 		if got, ok := assumed[name]; !ok || got != want {
 			t.Errorf("%s: assumed %q, want %q", name, got, want)
