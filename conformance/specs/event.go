@@ -38,7 +38,7 @@ func withoutIndex(xml string) string {
 func handlerMayCallAnything(t *conformance.T) {
 	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
 	d.Scribble("vda", 4)
-	rounds := 0
+	rounds, ended := 0, t.NewCounter()
 	cancel, err := t.Conn().RegisterEvents(func(e virt.Event) {
 		done, ok := e.(virt.JobCompletedEvent)
 		if !ok {
@@ -55,6 +55,7 @@ func handlerMayCallAnything(t *conformance.T) {
 			b := d.Begin(conformance.BackupSpec{Disks: images(t, "second", "vda")})
 			t.Expect(b.ID > done.ID()).To(BeTrue())
 		}
+		ended.Add()
 	})
 	t.Expect(err).NotTo(HaveOccurred())
 	defer cancel()
@@ -63,7 +64,8 @@ func handlerMayCallAnything(t *conformance.T) {
 	t.AwaitJobCompleted(2)
 	t.Join()
 	b.ExpectImages()
-	t.Poll("the handler to end the second job", endPoll, func() bool { return len(d.JobIDs()) == 0 })
+	ended.Await(2)
+	t.Expect(d.JobIDs()).To(BeEmpty())
 	t.ExpectNothingLeft(d)
 }
 
