@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"strings"
 
 	"fleece/host"
 )
@@ -45,4 +46,25 @@ func (d *Domain) ExpectNoMetadata(name string) {
 		}
 		d.t.Expect(errors.Is(err, fs.ErrNotExist)).To(beTrue(), "the file of checkpoint %s with %q is left: %v", name, suffix, err)
 	}
+}
+
+// ExpectForgotten asserts that a driver keeps no file, and no directory, of the domain: one
+// that has its name, whatever comes behind a dot.
+func (d *Domain) ExpectForgotten() {
+	t := d.t
+	var left []string
+	dirs := []string{t.stateDir()}
+	for len(dirs) > 0 {
+		entries, err := t.host.ReadDir(dirs[0])
+		if err == nil {
+			for _, e := range entries {
+				if first, _, _ := strings.Cut(e, "."); first == d.Name {
+					left = append(left, path.Join(dirs[0], e))
+				}
+				dirs = append(dirs, path.Join(dirs[0], e))
+			}
+		}
+		dirs = dirs[1:]
+	}
+	t.Expect(left).To(beEmpty(), "files of a driver that does not know the domain any more")
 }

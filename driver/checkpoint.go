@@ -78,6 +78,7 @@ func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint, flags vir
 	made, err := d.makeBitmaps(r, c, quiesce)
 	if err != nil && !made {
 		d.dropCheckpoint(c.Name)
+		d.removeDirsOfGone()
 		return err
 	}
 	if err == nil {
@@ -88,6 +89,7 @@ func (d *domain) createCheckpoint(r *run, c *checkpointdef.Checkpoint, flags vir
 			d.attempt(r, qmp.BitmapRemove(b))
 		}
 		d.dropCheckpoint(c.Name)
+		d.removeDirsOfGone()
 		return err
 	}
 	d.tree.Put(c)

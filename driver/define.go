@@ -208,16 +208,24 @@ func (d *domain) forget() {
 	for _, c := range d.tree.All() {
 		d.dropCheckpoint(c.Name)
 	}
-	if d.tree.Len() > 0 {
-		d.removeNoted(d.checkpointDir())
-	}
 	for _, s := range d.snapshots.All() {
 		d.removeNoted(d.snapshotPath(s.Name))
 	}
-	if d.snapshots.Len() > 0 {
-		d.removeNoted(d.files().snapshots)
-	}
+	d.removeDirsOfGone()
 	d.removeNoted(drv.statePath(d.name))
 	d.removeNoted(drv.livePath(d.name))
 	drv.drop(d)
+}
+
+// removeDirsOfGone removes the directories of a domain that was forgotten. A call that is
+// still on its way out may have a file there: it comes here again when that is removed.
+func (d *domain) removeDirsOfGone() {
+	if d.definition() != nil {
+		return
+	}
+	for _, dir := range []string{d.checkpointDir(), d.files().snapshots} {
+		if err := d.drv.remove(dir); err != nil {
+			d.drv.p.Note("directory-not-removed", dir, err)
+		}
+	}
 }

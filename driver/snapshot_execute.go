@@ -249,13 +249,11 @@ func (s *snapshotting) undo() {
 	d.forgetSnapshot()
 }
 
-// forgetSnapshot stores that no snapshot is being made. A domain that was forgotten
-// meanwhile stores nothing.
+// forgetSnapshot stores that no snapshot is being made.
 func (d *domain) forgetSnapshot() {
 	d.stored.Snapshot = nil
-	if d.definition() != nil {
-		d.trySave()
-	}
+	d.trySave()
+	d.removeDirsOfGone()
 }
 
 // dropSnapshotMetadata removes what was written for a snapshot that is not to be.

@@ -63,8 +63,11 @@ func (d *domain) save() error {
 }
 
 // trySave is save where there is no way back: what is not stored is found out
-// again after a restart.
+// again after a restart. A domain that was forgotten meanwhile stores nothing.
 func (d *domain) trySave() {
+	if d.definition() == nil {
+		return
+	}
 	if err := d.save(); err != nil {
 		d.drv.p.Note("state-not-saved", d.name, err)
 	}

@@ -71,6 +71,7 @@ func (u *undoing) all() {
 	}
 	d.ended = nil
 	d.trySave()
+	d.removeDirsOfGone()
 }
 
 // try runs a command of a clean-up; it waits for the sync job for as long as need

@@ -37,6 +37,12 @@ func defineSpecs() []conformance.Spec {
 			Body:         callsBesideTheEnd,
 		},
 		{
+			ID:           "undefine.leaves-nothing",
+			Title:        "a domain that was undefined while it ran, and ends while a backup of it begins, leaves no file of the driver's",
+			Requirements: []string{"BEG-19", "E007", "I12"},
+			Body:         undefineLeavesNothing,
+		},
+		{
 			ID:           "define.lists-have-filters",
 			Title:        "lists of domains keep to each of their filters, of which none or all of a group are no filter; a flag that is none is refused",
 			Requirements: []string{"LST-01", "SUR-02"},
@@ -151,6 +157,31 @@ func callsBesideTheEnd(t *conformance.T) {
 		t.ExpectError(call(), virt.ERR_NO_DOMAIN, "no domain with matching uuid")
 	}
 	d.ExpectNoMetadata("c0")
+}
+
+func undefineLeavesNothing(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{conformance.SmallDisk("vda")}})
+	t.Expect(d.Checkpoint("c0").Delete(0)).To(Succeed())
+	d.ForgetCheckpoint("c0")
+	t.Expect(d.Undefine(0)).To(Succeed())
+	t.HoldPushes()
+	var b *conformance.Backup
+	var err error
+	t.Go("caller", func() {
+		b, err = d.TryBegin(conformance.BackupSpec{Checkpoint: "c1", Disks: images(t, "image", "vda")})
+	})
+	t.Pause(250)
+	d.DestroyNow()
+	t.Join()
+	if err == nil {
+		b.Forget()
+	}
+	t.ExpectFiles(false, t.Path("image-vda"))
+	d.Undefined()
+	d.ExpectForgotten()
+	t.KillDriver()
+	t.RestartDriver()
+	d.ExpectForgotten()
 }
 
 func domainFilters(t *conformance.T) {
