@@ -39,7 +39,7 @@ func defineSpecs() []conformance.Spec {
 		{
 			ID:           "undefine.leaves-nothing",
 			Title:        "a domain that was undefined while it ran, and ends while a backup of it begins, leaves no file of the driver's",
-			Requirements: []string{"BEG-19", "E007", "I12"},
+			Requirements: []string{"BEG-19", "I12"},
 			Body:         undefineLeavesNothing,
 		},
 		{
