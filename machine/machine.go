@@ -40,6 +40,11 @@ type Device struct {
 	Drive    string // node name of the disk's top node; "" for an empty drive
 	ReadOnly bool
 	Serial   string
+	// Slot is the device's on the first PCI bus, 0 if QEMU is to choose. A hypervisor
+	// may leave it to QEMU all the same.
+	Slot int
+	// WriteThrough says that the guest has no write cache (write-cache=off).
+	WriteThrough bool
 }
 
 // Channel is a port of a virtio serial device, over a unix socket of the host.

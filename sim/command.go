@@ -48,10 +48,10 @@ func (m *Machine) command(cmd qmp.Command) (qmp.Value, *qmp.ReplyError) {
 func (m *Machine) notSimulated(cmd qmp.Command) *qmp.ReplyError {
 	switch cmd.Name {
 	case "eject", "blockdev-change-medium", "blockdev-open-tray", "blockdev-close-tray",
-		"blockdev-insert-medium", "blockdev-remove-medium", "set_link":
+		"blockdev-insert-medium", "blockdev-remove-medium", "set_link", "block-latency-histogram-set":
 		id := cmd.Args.Get("id").TextOr(cmd.Args.Get("name").TextOr(cmd.Args.Get("device").S()))
-		if m.backend(id) == nil {
-			return &qmp.ReplyError{Class: qmp.DeviceNotFound, Desc: "Device '" + id + "' not found"}
+		if _, err := m.qdevBackend(id); err != nil {
+			return err
 		}
 	case "drive-backup", "drive-mirror", "blockdev-snapshot-internal-sync", "blockdev-snapshot-delete-internal-sync":
 		if _, err := m.lookup(cmd.Args.Get("device").S()); err != nil {

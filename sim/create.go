@@ -175,6 +175,12 @@ func (m *Machine) createIn(file *node, o imageOptions) *qmp.ReplyError {
 // CreateImage writes an empty qcow2 image into a file of the host, as qemu-img
 // create does. clusterSize 0 is 64 KiB; version is 2 or 3.
 func CreateImage(h host.Host, path string, size, clusterSize int64, version int) error {
+	return CreateOverlay(h, path, size, clusterSize, version, "", "")
+}
+
+// CreateOverlay is CreateImage with the name and the format of a backing file, which
+// need not be there.
+func CreateOverlay(h host.Host, path string, size, clusterSize int64, version int, backing, format string) error {
 	f, err := h.OpenFile(path, host.ReadWrite|host.Create|host.Truncate, fs.FileMode(0o644))
 	if err != nil {
 		return err
@@ -185,7 +191,7 @@ func CreateImage(h host.Host, path string, size, clusterSize int64, version int)
 		return err
 	}
 	n.drv = d
-	o := imageOptions{size: size, clusterSize: clusterSize, version: uint32(version)}
+	o := imageOptions{size: size, clusterSize: clusterSize, version: uint32(version), backingFile: backing, backingFormat: format}
 	if clusterSize == 0 {
 		o.clusterSize = 64 << 10
 	}

@@ -20,6 +20,8 @@ type device struct {
 	unplugStands bool           // no second one is taken
 	limits       throttleLimits // of block_set_io_throttle
 	group        string
+	writeThrough bool
+	slot         int // on the PCI bus, 0 if nobody asked for one
 }
 
 // deviceModel is what the machine knows of a device's driver.
@@ -66,19 +68,21 @@ func modelOf(driver string) (deviceModel, bool) {
 type deviceSpec struct {
 	driver, id, drive string
 	readOnly, shared  bool
+	writeThrough      bool
+	slot              int    // PCI slot that was asked for, 0 for any
+	path              string // in QOM, if it is known already
 }
 
 func specOfDevice(s *machine.Device) deviceSpec {
-	return deviceSpec{driver: s.Driver, id: s.ID, drive: s.Drive, readOnly: s.ReadOnly}
+	return deviceSpec{driver: s.Driver, id: s.ID, drive: s.Drive, readOnly: s.ReadOnly, slot: s.Slot, writeThrough: s.WriteThrough}
 }
 
 // addDevice attaches a frontend. Reads, unchanged writes and resizes of its disk are
 // shared; a second writer is not, unless share-rw says so (§2.2).
 func (m *Machine) addDevice(s deviceSpec, model deviceModel) *qmp.ReplyError {
-	d := &device{id: s.id, driver: s.driver, ioStatus: "ok", path: "/machine/peripheral/" + s.id}
-	if s.id == "" {
-		d.path = "/machine/peripheral-anon/device[" + itoa(int64(m.unnamed)) + "]"
-		m.unnamed++
+	d := &device{id: s.id, driver: s.driver, ioStatus: "ok", path: s.path, slot: s.slot, writeThrough: s.writeThrough}
+	if d.path == "" {
+		d.path = m.pathOf(s.id)
 	}
 	if s.drive != "" {
 		n := m.node(s.drive)
@@ -91,6 +95,16 @@ func (m *Machine) addDevice(s deviceSpec, model deviceModel) *qmp.ReplyError {
 	}
 	m.devices = append(m.devices, d)
 	return nil
+}
+
+// pathOf is the QOM path of a new device. Those without an id are counted, though
+// they may fail afterwards.
+func (m *Machine) pathOf(id string) string {
+	if id != "" {
+		return "/machine/peripheral/" + id
+	}
+	m.unnamed++
+	return "/machine/peripheral-anon/device[" + itoa(int64(m.unnamed-1)) + "]"
 }
 
 func (d *device) plug(n *node, s deviceSpec, model deviceModel) *qmp.ReplyError {

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fleece/qmp"
@@ -43,7 +44,8 @@ func (m *Machine) deviceAdd(a qmp.Value) *qmp.ReplyError {
 	if !known {
 		return qmp.Generic("'" + driver + "' is not a valid device model name")
 	}
-	s := deviceSpec{driver: driver, id: property(a.Get("id")), drive: property(a.Get("drive")), shared: isOn(a.Get("share-rw"))}
+	s := deviceSpec{driver: driver, id: property(a.Get("id")), drive: property(a.Get("drive")), shared: isOn(a.Get("share-rw")), readOnly: isOn(a.Get("read-only"))}
+	s.writeThrough = a.Get("write-cache").Present() && !isOn(a.Get("write-cache")) && property(a.Get("write-cache")) != "auto"
 	if err := m.checkBus(model, property(a.Get("bus"))); err != nil {
 		return err
 	}
@@ -55,7 +57,16 @@ func (m *Machine) deviceAdd(a qmp.Value) *qmp.ReplyError {
 	case s.id != "" && m.device(s.id) != nil:
 		return qmp.Generic("Duplicate device ID '" + s.id + "'")
 	}
+	s.path = m.pathOf(s.id)
 	if err := checkProperties(a, model); err != nil {
+		return err
+	}
+	if id := property(a.Get("iothread")); id != "" {
+		if o := m.object(id); o == nil || o.kind != "iothread" {
+			return &qmp.ReplyError{Class: qmp.DeviceNotFound, Desc: "Device '" + id + "' not found"}
+		}
+	}
+	if err := m.checkSlot(&s, property(a.Get("addr"))); err != nil {
 		return err
 	}
 	if model.property != "" && s.drive == "" && m.node(s.drive) == nil {
@@ -85,6 +96,26 @@ func (m *Machine) checkBus(model deviceModel, bus string) *qmp.ReplyError {
 		}
 	}
 	return qmp.Generic("No '" + model.busType + "' bus found for device '" + model.name + "'")
+}
+
+// checkSlot reads the PCI address of a new device and looks whether the slot is free.
+func (m *Machine) checkSlot(s *deviceSpec, address string) *qmp.ReplyError {
+	slot, _, _ := strings.Cut(address, ".")
+	n, err := strconv.ParseUint(strings.TrimPrefix(slot, "0x"), 16, 5)
+	if err != nil || n == 0 {
+		return nil
+	}
+	s.slot = int(n)
+	for _, d := range m.devices {
+		if d.slot == s.slot {
+			name := ""
+			if d.id != "" {
+				name = ",id=" + d.id
+			}
+			return qmp.Generic("PCI: slot " + itoa(int64(n)) + " function 0 not available for " + s.driver + ", in use by " + d.driver + name)
+		}
+	}
+	return nil
 }
 
 // deviceProperties are the properties of disks that clients set.

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"encoding/binary"
+	"fmt"
+	"syscall"
 
 	"fleece/qmp"
 )
@@ -102,6 +104,9 @@ func createImage(file *node, o imageOptions) error {
 func (img *image) resize(size int64) error {
 	o := imageOptions{size: size, clusterSize: img.clusterSize()}
 	if entries := o.l1Bytes() / 8; entries > img.l1Entries {
+		if o.l1Bytes() > qcow2L1BytesMax {
+			return fmt.Errorf("the L1 table of an image of %d bytes: %w", size, syscall.EFBIG)
+		}
 		if err := img.growL1(entries); err != nil {
 			return err
 		}

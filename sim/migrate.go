@@ -148,13 +148,21 @@ func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 		return qmp.Generic("Parameter 'uri' expects a valid migration protocol")
 	}
 	m.migration.set(m, "setup")
+	if scheme == "fd" {
+		m.migration.problem = "File descriptor named '" + address + "' has not been found"
+		m.migration.set(m, "failed")
+		return qmp.Generic(m.migration.problem)
+	}
 	m.p.Go("migration", func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.pass(migrateSetupTime)
 		m.commandsDone()
-		if scheme == host.Unix || scheme == host.TCP {
+		switch {
+		case scheme == host.Unix || scheme == host.TCP:
 			m.dialDestination(scheme, address)
+		case scheme == "exec" && strings.HasPrefix(address, "exit "):
+			m.failMigration("Unable to write to command: Broken pipe")
 		}
 		if m.gone || m.migration.status != "setup" {
 			m.migration.ended(m)
@@ -208,6 +216,15 @@ func (m *Machine) dialDestination(network, address string) {
 		return
 	}
 	g.out = out
+}
+
+// failMigration ends a migration that could not begin.
+func (m *Machine) failMigration(problem string) {
+	g := &m.migration
+	if g.status == "setup" {
+		g.problem = problem
+		g.set(m, "failed")
+	}
 }
 
 // memoryBytes is how much a machine without a guest sends, about, and memoryChunk how

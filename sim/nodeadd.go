@@ -84,6 +84,10 @@ func (m *Machine) open(options qmp.Value, inherited access, root bool) (*node, *
 		m.undoOpen(n)
 		return nil, err
 	}
+	if slices.ContainsFunc(m.nodes, func(x *node) bool { return x != n && x.name == n.name }) { // a child has taken it
+		m.undoOpen(n)
+		return nil, qmp.Generic("Duplicate nodes with node-name='" + n.name + "'")
+	}
 	if err := n.conflictBelow(); err != nil {
 		m.undoOpen(n)
 		return nil, err

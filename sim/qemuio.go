@@ -62,6 +62,17 @@ func (m *Machine) backend(name string) *device {
 	return nil
 }
 
+// qdevBackend is backend with the errors of blk_by_qdev_id.
+func (m *Machine) qdevBackend(id string) (*device, *qmp.ReplyError) {
+	if d := m.backend(id); d != nil {
+		return d, nil
+	}
+	if m.device(id) != nil && id != "" {
+		return nil, qmp.Generic("Device does not have a block device backend")
+	}
+	return nil, &qmp.ReplyError{Class: qmp.DeviceNotFound, Desc: "Device '" + id + "' not found"}
+}
+
 // qemuIONode opens a backend on a node for the time of the command; opening and
 // closing drain, which jobs above and below show (§5.6).
 func (m *Machine) qemuIONode(name, command string) string {
@@ -142,6 +153,9 @@ func parseIO(command string) (r ioRequest, ok bool) {
 		}
 		words = words[1:]
 	}
+	if isVector := strings.HasSuffix(r.verb, "v") || strings.HasPrefix(r.verb, "aio_"); isVector && len(words) > 2 {
+		words = gathered(words) // the buffers one after the other
+	}
 	if len(words) != 2 {
 		return r, r.verb == "flush" || r.verb == "length"
 	}
@@ -149,6 +163,19 @@ func parseIO(command string) (r ioRequest, ok bool) {
 	n, ok2 := parseSize(words[1])
 	r.off, r.n = off, n
 	return r, ok1 && ok2 && n <= ioBytesMax
+}
+
+// gathered makes the lengths of a vector's buffers one.
+func gathered(words []string) []string {
+	total := int64(0)
+	for _, w := range words[1:] {
+		n, ok := parseSize(w)
+		if !ok {
+			return words[:2]
+		}
+		total += n
+	}
+	return []string{words[0], itoa(total)}
 }
 
 func parseSize(s string) (int64, bool) {
@@ -213,16 +240,16 @@ func (m *Machine) doIO(n *node, r ioRequest) error {
 		return n.flushDown()
 	case r.verb == "discard":
 		return m.guestDiscard(n, r.off, r.n)
-	case r.verb == "write" && r.zero:
+	case r.zero && (r.verb == "write" || r.verb == "aio_write"):
 		return m.through(n, r.off, r.n, func(n *node) error {
 			if r.unmap {
 				return n.zeroUnmap(r.off, r.n)
 			}
 			return n.zero(r.off, r.n)
 		})
-	case r.verb == "write":
+	case r.verb == "write", r.verb == "writev", r.verb == "aio_write":
 		return m.guestWrite(n, r.off, bytes.Repeat([]byte{r.pattern}, int(r.n)))
-	case r.verb == "read":
+	case r.verb == "read", r.verb == "readv", r.verb == "aio_read":
 		p := make([]byte, r.n)
 		if err := n.readFull(p, r.off); err != nil {
 			return err

@@ -90,10 +90,9 @@ func (m *Machine) queryIOThreads() qmp.Value {
 	var out []qmp.Value
 	for i := len(m.objects) - 1; i >= 0; i-- {
 		if o := &m.objects[i]; o.kind == "iothread" {
-			zero := qmp.Int(0)
 			out = append(out, qmp.Dict(qmp.M("id", qmp.Str(o.id)), qmp.M("thread-id", qmp.Int(iothreadFirst+int64(i))),
-				qmp.M("poll-max-ns", qmp.Int(iothreadPollNS)), qmp.M("poll-grow", zero), qmp.M("poll-shrink", zero),
-				qmp.M("aio-max-batch", zero)))
+				qmp.M("poll-max-ns", qmp.Int(o.poll.maxNS)), qmp.M("poll-grow", qmp.Int(o.poll.grow)), qmp.M("poll-shrink", qmp.Int(o.poll.shrink)),
+				qmp.M("aio-max-batch", qmp.Int(o.poll.batch))))
 		}
 	}
 	return qmp.List(out...)

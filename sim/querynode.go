@@ -14,6 +14,9 @@ func (m *Machine) queryNodes(flat bool) qmp.Value {
 // queryUnder is the node as a device's medium: with the device's throttling.
 func (n *node) queryUnder(d *device) qmp.Value {
 	v := n.explicit().describe(false, true, d.limits)
+	if d.writeThrough {
+		v = v.With("cache", v.Get("cache").With("writeback", qmp.Bool(false)))
+	}
 	if d.group != "" {
 		v = v.With("group", qmp.Str(d.group))
 	}

@@ -67,6 +67,15 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if shows && img.version == 2 {
 		return ioError("Failed to zero out new clusters", syscall.ENOTSUP)
 	}
+	if img != nil && size%sectorSize != 0 {
+		return qmp.Generic("The new size must be a multiple of 512")
+	}
+	if o := (imageOptions{size: size}); img != nil {
+		o.clusterSize = img.clusterSize()
+		if o.l1Bytes() > max(qcow2L1BytesMax, img.l1Entries*8) {
+			return qmp.Generic("Failed to grow the L1 table: File too large")
+		}
+	}
 	if err := n.drv.truncate(size); err != nil {
 		return ioError("Failed to resize", err)
 	}

@@ -120,11 +120,8 @@ func (n *node) leaveTo(base *node) {
 func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError {
 	name := data.Get("node-name").S()
 	base := m.node(name)
-	if base == nil {
-		device := data.Get("device").S()
-		if base = m.node(device); base == nil {
-			return qmp.Generic("Cannot find device='" + device + "' nor node-name='" + name + "'")
-		}
+	if base == nil { // a device never has a name here
+		return qmp.Generic("Cannot find device='" + data.Get("device").S() + "' nor node-name='" + name + "'")
 	}
 	section := m.drain(base)
 	a.clean = func() { section.end() }

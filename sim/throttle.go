@@ -97,9 +97,9 @@ func (m *Machine) setIOThrottle(a qmp.Value) *qmp.ReplyError {
 	if !name.Present() {
 		return qmp.Generic("Need exactly one of 'device' and 'id'")
 	}
-	d := m.backend(name.S())
-	if d == nil {
-		return &qmp.ReplyError{Class: qmp.DeviceNotFound, Desc: "Device '" + name.S() + "' not found"}
+	d, err := m.qdevBackend(name.S())
+	if err != nil {
+		return err
 	}
 	if d.root == nil {
 		return qmp.Generic("Device '" + name.S() + "' has no medium")

@@ -71,10 +71,11 @@ func groups(recordings []*Recording) [][]*Recording {
 func (r *Recording) compare(actual [][]qmp.Value, left map[string]string) Session {
 	s := Session{Name: r.Name, Exchanges: len(r.exchanges)}
 	var want, got Names
+	var wantGone, gotGone []string
 	for i := range r.exchanges {
 		e := &r.exchanges[i]
-		wantText := want.Normalise(e.command, e.answers)
-		gotText := got.Normalise(e.command, r.heard(i, actual[i]))
+		wantText := want.Normalise(e.command, gone(e.answers, &wantGone))
+		gotText := got.Normalise(e.command, gone(r.heard(i, actual[i]), &gotGone))
 		reason, ok := left[e.id()]
 		if !ok {
 			reason, ok = left["#"+strconv.Itoa(i)]
@@ -86,7 +87,22 @@ func (r *Recording) compare(actual [][]qmp.Value, left map[string]string) Sessio
 			s.Differences = append(s.Differences, Difference{e.line, e.what(), wantText, gotText})
 		}
 	}
+	if !slices.Equal(wantGone, gotGone) {
+		last := &r.exchanges[len(r.exchanges)-1]
+		s.Differences = append(s.Differences, Difference{last.line, "which devices went, over the whole session", wantGone, gotGone})
+	}
 	return s
+}
+
+// gone takes the events out that tell of devices that went: normalisation 12.
+func gone(answers []qmp.Value, paths *[]string) []qmp.Value {
+	return slices.DeleteFunc(slices.Clone(answers), func(v qmp.Value) bool {
+		if v.Get("event").S() != "DEVICE_DELETED" {
+			return false
+		}
+		*paths = append(*paths, canonical(v))
+		return true
+	})
 }
 
 // heard drops what came on a connection after its client had stopped to listen: the

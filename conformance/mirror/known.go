@@ -45,6 +45,9 @@ func stageOf(r *Recording, later bool) stage {
 		s.images = r.images()
 	}
 	s.opts.Crash = r.crash()
+	for _, f := range s.images {
+		s.before = append(s.before, f.commands()...)
+	}
 	s.timing(r.number())
 	s.stage(r.number())
 	return s

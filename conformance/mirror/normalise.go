@@ -13,7 +13,7 @@ import (
 
 // The normalisations, each with its reason. Nothing else may differ.
 //
-//  1. timestamps: another clock.
+//  1. timestamps, and how long requests took: another clock; numbers of threads.
 //  2. actual-size: what the recording's file system had allocated.
 //  3. generated node names: random digits; they become numbers in order of first
 //     appearance.
@@ -31,7 +31,10 @@ import (
 //  8. the figures of a migration: they are about the guest's memory.
 //  9. a query of jobs may meet a job that copies one chunk earlier or later than the
 //     recording: what the query before it or after it was told will do.
-//  10. the graph's numbers and the order of its lists: they name the same edges.
+//  10. minus zero is zero: recording clients read it so.
+//  11. the graph's numbers and the order of its lists: they name the same edges.
+//  12. when a device is gone: QEMU takes it apart when no thread can see it any more;
+//     which devices went, and in which order, is compared over the session.
 
 // Names numbers the generated node names of one side.
 type Names struct{ seen []string }
@@ -223,6 +226,14 @@ func canonical(m qmp.Value) string {
 	return string(out)
 }
 
+// positive is normalisation 10.
+func positive(v any) any {
+	if f, ok := v.(float64); ok && f == 0 {
+		return float64(0)
+	}
+	return strip(v)
+}
+
 func strip(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -231,18 +242,22 @@ func strip(v any) any {
 		for _, figure := range []string{"ram", "setup-time", "total-time", "downtime"} {
 			delete(v, figure)
 		}
-		for _, x := range v {
-			strip(x)
+		for name, x := range v {
+			if strings.HasSuffix(name, "_time_ns") || name == "thread-id" {
+				delete(v, name)
+				continue
+			}
+			v[name] = positive(x)
 		}
 	case []any:
-		for _, x := range v {
-			strip(x)
+		for i, x := range v {
+			v[i] = positive(x)
 		}
 	}
 	return v
 }
 
-// graph is normalisation 10. Made-up names are numbered in the order of the nodes, which
+// graph is normalisation 11. Made-up names are numbered in the order of the nodes, which
 // both sides list alike.
 func (n *Names) graph(g qmp.Value) string {
 	shown := map[string]string{}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -208,9 +209,20 @@ func parseArguments(argv string) (machine.Spec, error) {
 		}
 		spec.Devices = append(spec.Devices, machine.Device{
 			Driver: v.Get("driver").S(), ID: v.Get("id").S(), Drive: v.Get("drive").S(),
+			Slot: slotOf(v.Get("addr").S()), WriteThrough: v.Get("write-cache").S() == "off",
 		})
 	}
 	return spec, nil
+}
+
+// slotOf is the PCI slot of an address: 0x3, 0x3.0x1.
+func slotOf(address string) int {
+	slot, _, _ := strings.Cut(address, ".")
+	n, err := strconv.ParseUint(strings.TrimPrefix(slot, "0x"), 16, 5)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // deviceOf reads the short form: virtio-blk-pci,drive=x,id=y.

@@ -204,6 +204,7 @@ type client struct {
 	mon    *sim.Monitor
 	actual [][]qmp.Value
 	now    int
+	reader *qmp.Decoder // of bytes that are no message, which may be cut anywhere
 }
 
 func (c *client) take(v qmp.Value) {
@@ -218,7 +219,7 @@ func (c *client) do(e *exchange) {
 		if c.mon != nil {
 			c.mon.Close()
 		}
-		c.mon = c.m.AddMonitor(c.take)
+		c.mon, c.reader = c.m.AddMonitor(c.take), nil
 		c.take(c.m.Greeting())
 	case c.mon == nil:
 		// A recording without a greeting: the client is there already.
@@ -233,15 +234,18 @@ func (c *client) do(e *exchange) {
 
 // raw is the bytes of a client as the server's reader sees them.
 func (c *client) raw(text string) {
-	d := qmp.NewDecoder(strings.NewReader(text))
+	if c.reader == nil {
+		c.reader = qmp.NewFeedDecoder()
+	}
+	c.reader.Feed([]byte(text))
 	for {
-		v, err := d.Next()
+		v, ok, err := c.reader.Take()
 		var syntax *qmp.SyntaxError
 		switch {
+		case !ok:
+			return
 		case errors.As(err, &syntax):
 			c.mon.Refuse(syntax.Reply())
-		case err != nil:
-			return
 		default:
 			c.mon.Handle(v)
 		}
