@@ -120,10 +120,11 @@ func (d *qcow2Driver) close() error {
 	if d.n.readOnly {
 		return nil
 	}
-	if err := d.n.storeBitmaps(); err != nil {
-		return err
+	err := d.n.storeBitmaps() // the tables are written even if the bitmaps are lost
+	if e := d.img.flush(); err == nil {
+		err = e
 	}
-	return d.img.flush()
+	return err
 }
 
 func (d *qcow2Driver) info() imageInfo {

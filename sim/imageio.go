@@ -173,6 +173,23 @@ func (img *image) zeroV2(off, n int64) error {
 	return nil
 }
 
+// wholeZeroes extends a range that was zeroed to the ends of clusters of which the rest
+// reads as zero as well: they were zeroed as a whole.
+func (img *image) wholeZeroes(lo, hi int64) (int64, int64) {
+	size := img.clusterSize()
+	isZero := func(off int64) bool {
+		r, _ := img.guestRun(off, 1)
+		return r.kind == mapZeroAlloc
+	}
+	if lo&(size-1) != 0 && isZero(lo) {
+		lo &^= size - 1
+	}
+	if hi&(size-1) != 0 && isZero(hi-1) {
+		hi = min((hi+size-1)&^(size-1), img.size)
+	}
+	return lo, hi
+}
+
 func (img *image) zeroRun(backing *node, r mapRun) error {
 	switch r.kind {
 	case mapData:

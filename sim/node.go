@@ -279,7 +279,8 @@ func (n *node) zeroUnmap(off, length int64) error {
 		}
 	}
 	if img := x.image(); img != nil && img.version > 2 {
-		return img.discard(x.backing(), off, length)
+		lo, hi := img.wholeZeroes(off, off+length)
+		return img.discard(x.backing(), lo, hi-lo)
 	}
 	return nil
 }

@@ -219,6 +219,9 @@ func errUnmapZeroes() *qmp.ReplyError {
 func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyError) {
 	ref := n.options.Get(option)
 	if name, ok := ref.Text(); ok {
+		if name == n.name && option != "file" { // which is looked for before the node has its name
+			return nil, wouldCycle(n, n, option)
+		}
 		c, err := m.lookup(name)
 		if err == nil && role == "file" {
 			m.noise(c) // a backend probes it
@@ -255,6 +258,11 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 		return nil, err
 	}
 	return c, nil
+}
+
+// wouldCycle is the refusal of an edge to a node that the parent is below.
+func wouldCycle(parent, child *node, role string) *qmp.ReplyError {
+	return qmp.Generic("Making '" + child.name + "' a " + role + " child of '" + parent.name + "' would create a cycle")
 }
 
 func (m *Machine) openPass(n *node, option string, drv func() driver) *qmp.ReplyError {
@@ -310,6 +318,9 @@ func (m *Machine) openBacking(n *node, img *image) *qmp.ReplyError {
 	}
 	if err != nil {
 		return qmp.Generic("Could not open backing file: " + err.Desc)
+	}
+	if c == n {
+		return wouldCycle(n, n, "backing")
 	}
 	if ref.Kind() != qmp.KindString {
 		c.heirOf = n

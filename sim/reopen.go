@@ -200,7 +200,7 @@ func (r *reopening) child(role string, ref qmp.Value) *qmp.ReplyError {
 			return qmp.Generic("Cannot find device='' nor node-name='" + ref.S() + "'")
 		}
 		if to.reaches(r.n) {
-			return qmp.Generic("Making '" + to.name + "' a " + role + " child of '" + r.n.name + "' would create a cycle")
+			return wouldCycle(r.n, to, role)
 		}
 	case qmp.KindDict:
 		return r.inline(role, old)

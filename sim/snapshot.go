@@ -44,7 +44,7 @@ func (n *node) isRead() bool {
 // stack inserts the overlay; abort takes it out again. section is over the base.
 func (m *Machine) stack(a *action, base, overlay *node, section *drained) *qmp.ReplyError {
 	if base.reaches(overlay) {
-		return qmp.Generic("Making '" + base.name + "' a backing child of '" + overlay.name + "' would create a cycle")
+		return wouldCycle(overlay, base, "backing")
 	}
 	above := m.drain(overlay) // the backing node is drained, and so whoever is over it
 	ended := false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"fleece/conformance/mirror/walk"
 	"fleece/host/oshost"
@@ -131,6 +132,18 @@ func (d *Duel) Shrink(s Session) Session {
 	return best
 }
 
+// howEnded tells a QEMU that went from one that does not answer.
+func howEnded(trouble []string) string {
+	text := strings.Join(trouble, " ")
+	switch {
+	case strings.Contains(text, "within"):
+		return ", silent"
+	case text != "":
+		return ", gone"
+	}
+	return ""
+}
+
 // alike reports whether two sessions differ in the same kind of place: in the answers to
 // one command, in a file, or because a side could not go on.
 func (s Session) alike(o Session) bool { return s.place() == o.place() }
@@ -138,7 +151,7 @@ func (s Session) alike(o Session) bool { return s.place() == o.place() }
 func (s Session) place() string {
 	switch at := s.Difference.Step; {
 	case s.Difference.What == sessionEnds:
-		return sessionEnds
+		return sessionEnds + howEnded(s.Difference.Real) + howEnded(s.Difference.Simulated)
 	case at < 0:
 		return "file"
 	default:
