@@ -37,6 +37,8 @@ type backup struct {
 	// loads is set when the job was resumed and reads a table of its source before it
 	// waits for its speed limit.
 	loads bool
+	// throttled is set when a chunk has waited for a throttle group.
+	throttled bool
 }
 
 func (b *backup) idle() bool                       { return b.copy.background() == 0 }
@@ -67,6 +69,11 @@ func (b *backup) step(gen int) bool {
 		return b.between(gen, delay)
 	}
 	k := b.oldest()
+	if m.drains == 0 && k.due.After(m.p.Now()) {
+		b.throttled = true
+		b.job.cond.WaitUntil(k.due)
+		return gen == b.job.gen
+	}
 	m.pass(c.duration(k))
 	if gen != b.job.gen {
 		return false

@@ -20,9 +20,10 @@ const (
 
 // chunk is a range being copied; its bits are clear in the copy bitmap.
 type chunk struct {
-	lo, hi int64 // bytes, at cluster boundaries
-	guest  bool  // copied because the guest writes there
-	zeroes bool  // nothing to read in it
+	lo, hi int64     // bytes, at cluster boundaries
+	guest  bool      // copied because the guest writes there
+	zeroes bool      // nothing to read in it
+	due    time.Time // when throttle groups let it go
 }
 
 // blockCopy copies what is set in a bitmap from the filter's source to a target.
@@ -106,6 +107,9 @@ func (c *blockCopy) claim(off, end int64, guest bool) (chunk, bool, error) {
 		k.hi = min(k.hi, lo+limit)
 	}
 	c.bits.bits.remove(k.lo>>c.bits.shift, k.hi>>c.bits.shift)
+	if !guest && c.target.isThrottled() {
+		k.due = c.m.reserve(c.target, k.hi-k.lo)
+	}
 	c.inflight = append(c.inflight, k)
 	return k, true, nil
 }
@@ -177,6 +181,7 @@ func (c *blockCopy) beforeWrite(off, n int64) error {
 			break
 		}
 		copied = true
+		c.m.throttle(c.target, k.hi-k.lo)
 		c.m.pass(chunkTimeZero)
 		if _, err := c.complete(k); err != nil {
 			return err

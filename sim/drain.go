@@ -36,6 +36,7 @@ func (m *Machine) drain(n *node) drained {
 	d := drained{m: m, over: over{node: n}}
 	m.drains++
 	d.holdAll()
+	m.letGo()
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}
@@ -114,6 +115,7 @@ func (m *Machine) drainTree(n *node) drained {
 	d := drained{m: m, over: over{n, true}}
 	m.drains++
 	d.holdAll()
+	m.letGo()
 	for m.inflight > 0 || m.guestIO > 0 {
 		m.io.Wait()
 	}

@@ -265,6 +265,16 @@ func (n *node) zero(off, length int64) error {
 	return nil
 }
 
+// isThrottled reports whether a throttle node is on the way down.
+func (n *node) isThrottled() bool {
+	for ; n != nil; n = n.filtered() {
+		if n.kind == "throttle" {
+			return true
+		}
+	}
+	return false
+}
+
 // zeroUnmap writes zeroes and lets the clusters go that held something. A backend asks
 // for it whatever the node was opened with (blk_co_pwrite_zeroes), a filter only if what
 // is below it was opened with discard=unmap; images of version 2 cannot do it.

@@ -125,9 +125,20 @@ func (m *Machine) setIOThrottle(a qmp.Value) *qmp.ReplyError {
 	return nil
 }
 
-// throttle makes a request wait for the throttle groups on its way down. Only totals
-// slow anything down here, and bursts are not known.
+// throttle makes a request wait for the throttle groups on its way down.
 func (m *Machine) throttle(n *node, length int64) {
+	if wait := m.reserve(n, length).Sub(m.p.Now()); wait > 0 {
+		m.pass(wait)
+	}
+}
+
+// reserve books a request with the throttle groups on its way down and tells when it may
+// go. Only totals slow anything down here, and bursts are not known but the tenth of a
+// second that every bucket has (throttle_compute_wait).
+func (m *Machine) reserve(n *node, length int64) time.Time {
+	const leeway = time.Second / 10
+	now := m.p.Now()
+	due := now
 	for ; n != nil; n = n.filtered() {
 		if n.kind != "throttle" {
 			continue
@@ -143,14 +154,23 @@ func (m *Machine) throttle(n *node, length int64) {
 		if o.limits.bps > 0 {
 			cost = max(cost, time.Duration(float64(length)/float64(o.limits.bps)*float64(time.Second)))
 		}
-		now := m.p.Now()
 		if o.free.Before(now) {
 			o.free = now
 		}
-		wait := o.free.Sub(now)
+		if at := o.free.Add(-leeway); at.After(due) {
+			due = at
+		}
 		o.free = o.free.Add(cost)
-		if wait > 0 {
-			m.pass(wait)
+	}
+	return due
+}
+
+// letGo lets copies on that wait for a throttle group: there are no limits while a section
+// is open.
+func (m *Machine) letGo() {
+	for _, j := range m.jobs {
+		if b, ok := j.work.(*backup); ok && b.throttled {
+			j.cond.Broadcast()
 		}
 	}
 }
