@@ -202,7 +202,7 @@ func (m *Machine) newBlockCopy(filter, source, target *node, a backupArgs) *bloc
 		maxChunk: a.maxChunk, workers: int(a.maxWorkers),
 	}
 	if a.compress {
-		c.maxChunk = cluster
+		c.maxChunk, c.compress = cluster, true
 	}
 	access := newBitmap("", cluster, length)
 	c.bits.disabled, c.doneBits.disabled, access.disabled = true, true, true

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"syscall"
 	"time"
 )
 
@@ -40,6 +41,7 @@ type blockCopy struct {
 	done     int64 // bytes copied, whole clusters
 	maxChunk int64
 	workers  int
+	compress bool
 	closed   bool
 
 	rate     rateLimit
@@ -152,6 +154,9 @@ func (c *blockCopy) copyRange(k chunk) (isRead bool, err error) {
 	c.m.chunks.reset()
 	if err := readShort(&c.m.chunks, c.source(), k.lo, end-k.lo); err != nil {
 		return true, err
+	}
+	if img := c.target.image(); c.compress && img != nil && img.hasClusters(k.lo, end-k.lo) {
+		return false, syscall.EIO // a compressed cluster cannot replace one
 	}
 	segs := c.m.chunks.segs
 	// What is stored is written as data, be it zeroes.

@@ -104,15 +104,16 @@ func (n *node) inChain(x *node) bool {
 func (m *Machine) commitActive(r commitRange, o jobOptions, onError string) *qmp.ReplyError {
 	w := &mirror{
 		source: r.active, target: r.base, base: r.base, mode: syncTop, buffer: mirrorBufferDefault,
-		isCommit: true, onSource: onError, onTarget: onError, makeReadOnly: r.base.readOnly,
+		isCommit: true, onSource: onError, onTarget: onError,
 	}
-	if r.base.readOnly {
+	wasReadOnly := r.base.readOnly
+	if wasReadOnly {
 		if err := m.setReadOnly(r.base, false); err != nil {
 			return err
 		}
 	}
 	err := m.startMirror(w, o, "commit", r.base.defaultGranularity())
-	if err != nil && w.makeReadOnly {
+	if err != nil && wasReadOnly {
 		_ = m.setReadOnly(r.base, true)
 	}
 	return err

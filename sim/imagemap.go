@@ -126,3 +126,15 @@ func joined(a, b mapRun) mapRun {
 	a.n += b.n
 	return a
 }
+
+// hasClusters reports whether the image has a host cluster for any part of [off, off+n).
+func (img *image) hasClusters(off, n int64) bool {
+	for g, end := off>>img.bits, (off+n-1)>>img.bits+1; g < end; {
+		r := img.clusters.at(g, end-g)
+		if r.hasHost() {
+			return true
+		}
+		g = r.g + r.n
+	}
+	return false
+}

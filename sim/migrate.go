@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ type migration struct {
 	problem      string      // why it failed, where QEMU tells
 	out          host.Stream // to the destination; nil where that is a program or a file
 	capabilities []string
-	maxBandwidth int64
+	parameters   []qmp.Member // that were set
 }
 
 // How long the phases of a migration without a guest take.
@@ -38,10 +39,17 @@ func (m *Machine) migrationCommand(cmd qmp.Command) (v qmp.Value, done bool, err
 	case "query-migrate-capabilities":
 		v = m.queryCapabilities()
 	case "migrate-set-capabilities":
-		m.setCapabilities(cmd.Args.Get("capabilities"))
+		err = m.setCapabilities(cmd.Args.Get("capabilities"))
 	case "migrate-set-parameters":
-		if n, ok := cmd.Args.Get("max-bandwidth").Int64(); ok {
-			m.migration.maxBandwidth = n
+		err = m.setMigrationParameters(cmd.Args)
+	case "query-migrate-parameters":
+		v = m.migration.queryParameters()
+	case "migrate-continue":
+		err = qmp.Generic("Migration not in expected state: " + cmp.Or(m.migration.status, "none"))
+	case "migrate-start-postcopy":
+		err = qmp.Generic("Enable postcopy with migrate_set_capability before the start of migration")
+		if m.migration.has("postcopy-ram") {
+			err = qmp.Generic("Postcopy must be started after migration has been started")
 		}
 	case "migrate-recover":
 		err = qmp.Generic("Migrate recover can only be run when postcopy is paused.")
@@ -94,7 +102,7 @@ func (m *Machine) queryCapabilities() qmp.Value {
 	return qmp.List(out...)
 }
 
-func (m *Machine) setCapabilities(list qmp.Value) {
+func (m *Machine) setCapabilities(list qmp.Value) *qmp.ReplyError {
 	var on []string
 	for _, name := range migrationCapabilities() {
 		set := m.migration.has(name)
@@ -107,7 +115,19 @@ func (m *Machine) setCapabilities(list qmp.Value) {
 			on = append(on, name)
 		}
 	}
+	next := migration{capabilities: on}
+	switch {
+	case m.migration.runs():
+		return qmp.Generic("There's a migration process in progress")
+	case next.has("postcopy-ram") && next.has("x-ignore-shared"):
+		return qmp.Generic("Postcopy is not compatible with ignore-shared")
+	case next.has("background-snapshot") && next.has("postcopy-ram"):
+		return qmp.Generic("Background-snapshot is not compatible with postcopy-ram")
+	case next.has("multifd") && next.has("compress"):
+		return qmp.Generic("Multifd is not compatible with compress")
+	}
 	m.migration.capabilities = on
+	return nil
 }
 
 // queryMigrate shows the status; the figures are about memory, which this machine
@@ -125,8 +145,20 @@ func (m *Machine) queryMigrate() qmp.Value {
 		out = append(out, qmp.M("setup-time", qmp.Int(0)),
 			qmp.M("downtime", qmp.Int(migrateDowntime.Milliseconds())), qmp.M("total-time", qmp.Int(migrateTotalTime.Milliseconds())))
 	}
+	if g.has("xbzrle") {
+		size := g.parameter("xbzrle-cache-size")
+		if !size.Present() {
+			size = qmp.Int(xbzrleCacheBytes)
+		}
+		zero := qmp.Int(0)
+		out = append(out, qmp.M("xbzrle-cache", qmp.Dict(qmp.M("bytes", zero), qmp.M("cache-size", size), qmp.M("cache-miss-rate", zero),
+			qmp.M("encoding-rate", zero), qmp.M("pages", zero), qmp.M("overflow", zero), qmp.M("cache-miss", zero))))
+	}
 	return qmp.Dict(out...)
 }
+
+// xbzrleCacheBytes is the default size of the cache of pages.
+const xbzrleCacheBytes = 64 << 20
 
 // migrate starts an outgoing migration. QEMU does not look at jobs or exports here
 // (§7): a job that holds an image makes it fail at the end.
@@ -134,6 +166,9 @@ func (m *Machine) migrate(a qmp.Value) *qmp.ReplyError {
 	uri := a.Get("uri").S()
 	if m.migration.runs() {
 		return qmp.Generic("There's a migration process in progress")
+	}
+	if a.Get("resume").IsTrue() {
+		return qmp.Generic("Cannot resume if there is no paused migration")
 	}
 	if m.state == statePostmigrate {
 		return qmp.Generic("Can't migrate the vm that was paused due to previous migration")

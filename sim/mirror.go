@@ -29,7 +29,6 @@ type mirror struct {
 	zeroTarget     bool // nothing is known of the target's content
 	isCommit       bool
 	blocking       bool // copy-mode write-blocking
-	makeReadOnly   bool // the target was, before a commit
 
 	onSource, onTarget string
 	rate               rateLimit
@@ -147,7 +146,7 @@ func (w *mirror) iterate(gen int) bool {
 	w.inflight = n
 	j.m.inflight++
 	w.rate.delay(j.m.p.Now(), n)
-	j.m.pass(j.m.opts.ChunkTime * time.Duration(n) / copyChunkBytes)
+	j.m.pass(w.duration(lo, hi))
 	isRead, err := w.copyParts(lo, hi)
 	w.inflight = 0
 	j.m.inflight--
@@ -156,6 +155,18 @@ func (w *mirror) iterate(gen int) bool {
 		return w.failed(isRead, err)
 	}
 	return gen == j.gen
+}
+
+// duration is how long the requests of a run take; what is zero is not read.
+func (w *mirror) duration(lo, hi int64) time.Duration {
+	for off, end := lo, min(hi, w.source.length()); off < end; {
+		_, zero, n, err := w.source.drv.status(off, end-off)
+		if err != nil || !zero {
+			return w.job.m.opts.ChunkTime * time.Duration(hi-lo) / copyChunkBytes
+		}
+		off += max(n, 1)
+	}
+	return chunkTimeZero
 }
 
 // copyParts copies a run in the requests that QEMU makes of it. One that fails leaves its
@@ -245,10 +256,7 @@ func (w *mirror) finished(failed bool) {
 	w.dirty.notify = nil
 	m.removeFilter(w.top)
 	if failed || !w.pivot {
-		if w.makeReadOnly {
-			_ = m.setReadOnly(w.target, true)
-		}
-		return
+		return // the base of a commit stays writable
 	}
 	w.replace()
 }

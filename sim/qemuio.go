@@ -156,6 +156,11 @@ func parseIO(command string) (r ioRequest, ok bool) {
 	if isVector := strings.HasSuffix(r.verb, "v") || strings.HasPrefix(r.verb, "aio_"); isVector && len(words) > 2 {
 		words = gathered(words) // the buffers one after the other
 	}
+	if r.verb == "truncate" && len(words) == 1 {
+		n, ok := parseSize(words[0])
+		r.off = n
+		return r, ok
+	}
 	if len(words) != 2 {
 		return r, r.verb == "flush" || r.verb == "length"
 	}
@@ -215,7 +220,7 @@ func (m *Machine) qemuIO(n *node, command string) {
 	case !ok:
 		m.print("command \"" + r.verb + "\" not found")
 		return
-	case r.off+r.n > n.length():
+	case r.verb != "truncate" && r.off+r.n > n.length():
 		m.print(r.verb + " failed: Input/output error")
 		return
 	}
@@ -238,6 +243,8 @@ func (m *Machine) doIO(n *node, r ioRequest) error {
 	switch {
 	case r.verb == "flush":
 		return n.flushDown()
+	case r.verb == "truncate":
+		return n.resize(r.off)
 	case r.verb == "discard":
 		return m.guestDiscard(n, r.off, r.n)
 	case r.zero && (r.verb == "write" || r.verb == "aio_write"):

@@ -98,7 +98,7 @@ func (n *node) queryImage(file qmp.Value, flat, skip bool) qmp.Value {
 	var name, full, format qmp.Value
 	if img := n.image(); img != nil && img.backingFile != "" {
 		name, format = qmp.Str(img.backingFile), optional(img.backingFormat)
-		full = qmp.Str(backingPath(n.filename(), img.backingFile))
+		full = qmp.Str(backingPath(n.child("file").filename(), img.backingFile))
 	}
 	return qmp.Dict(
 		qmp.M("backing-image", below),

@@ -61,8 +61,8 @@ func (m *Machine) blockResize(a qmp.Value) *qmp.ReplyError {
 	if _, fixed := n.drv.(*nullDriver); fixed {
 		return qmp.Generic("Image format driver does not support resize")
 	}
-	old := n.length()
 	img, below := n.image(), n.backing()
+	old := n.length()
 	shows := img != nil && below != nil && old < min(size, below.length()) // what is below would
 	if shows && img.version == 2 {
 		return ioError("Failed to zero out new clusters", syscall.ENOTSUP)
@@ -99,4 +99,15 @@ func (img *image) zeroTail(backing *node, old, size int64) error {
 		return err
 	}
 	return img.write(backing, old, head-old, nil)
+}
+
+// resize is what truncate of qemu-io does.
+func (n *node) resize(size int64) error {
+	if err := n.drv.truncate(size); err != nil {
+		return err
+	}
+	for _, b := range n.bitmaps.list {
+		b.resize(size)
+	}
+	return nil
 }

@@ -99,7 +99,7 @@ func (m *Machine) streamBase(top *node, a qmp.Value) (*node, *qmp.ReplyError) {
 
 // dropLayers lets the top stand on the base alone.
 func (w *chainCopy) dropLayers(name qmp.Value) {
-	if w.top.below() == w.base {
+	if w.top.below() == nil {
 		return
 	}
 	text := ""

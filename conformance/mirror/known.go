@@ -72,6 +72,9 @@ func (s *stage) stage(number string) {
 	case "26":
 		s.image(File{Path: imageDir + "big2.qcow2", Size: 16 << 20, Version: 3})
 		s.before = []string{addSP, `qemu-io sp "write -P 1 0 16M"`}
+		for _, id := range []string{"c-301", "c-601", "c-779", "c-803"} {
+			s.acts[id] = func(a *act) { a.must(File{Path: imageDir + "big2.qcow2", Size: 16 << 20, Version: 3}.Make(a.h)) }
+		}
 	case "27":
 		s.stage27()
 	case "40":

@@ -35,6 +35,9 @@ import (
 //  11. the graph's numbers and the order of its lists: they name the same edges.
 //  12. when a device is gone: QEMU takes it apart when no thread can see it any more;
 //     which devices went, and in which order, is compared over the session.
+//  13. the length of an image's file after a job began to copy: QEMU has up to 64 requests
+//     in flight, which may or may not have reached the file, and which allocate in
+//     the order in which the host serves them.
 
 // Names numbers the generated node names of one side.
 type Names struct{ seen []string }
