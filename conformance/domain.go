@@ -48,6 +48,7 @@ type Domain struct {
 	nodes     []string // the domain's own nodes, before any backup
 	gone      bool     // powered off or destroyed
 	undefined bool     // no driver knows it any more
+	perhaps   bool     // the next driver may not know it
 	stops     int      // times the driver told that it stopped, before Crash
 	// checkpoints are the names whose bitmaps may be there, with the instant of each.
 	checkpoints []string
@@ -86,6 +87,12 @@ func (d *Domain) Start() {
 	d.plugAbsent()
 	d.expectDataNodes()
 }
+
+// MayBeUndefined says that the next driver may know the domain, or not.
+func (d *Domain) MayBeUndefined() { d.perhaps = true }
+
+// Known reports whether the driver knows the domain, as far as the harness has heard.
+func (d *Domain) Known() bool { return !d.undefined }
 
 // Undefined says that the driver does not know the domain any more; no later one may.
 func (d *Domain) Undefined() { d.undefined = true }

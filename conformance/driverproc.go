@@ -85,6 +85,7 @@ func (t *T) RestartDriver() {
 	t.startDriver()
 	for _, d := range t.domains {
 		dom, err := t.Conn().LookupDomainByName(d.Name)
+		d.undefined = d.undefined || d.perhaps && err != nil
 		if d.undefined {
 			t.ExpectError(err, virt.ERR_NO_DOMAIN, "no domain with matching name '"+d.Name+"'")
 			continue

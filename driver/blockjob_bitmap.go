@@ -10,6 +10,40 @@ import (
 // from just before the switch until the bitmaps of checkpoints are there (§5.2).
 const activeWrites = "libvirt-tmp-activewrite"
 
+// records reports whether an image has the bitmap.
+func (d *domain) records(r *run, image domaindef.Node) (bool, error) {
+	nodes, err := d.namedNodes(r)
+	if err != nil {
+		return false, err
+	}
+	node := findNode(nodes, image.Format())
+	if node == nil {
+		return false, nil
+	}
+	_, there := node.Bitmap(activeWrites)
+	return there, nil
+}
+
+// recordWrites has an image record what is written to it. A driver that died over a switch
+// may have begun that: what was recorded since is more than need be, and lacks nothing.
+func (d *domain) recordWrites(r *run, image domaindef.Node) error {
+	there, err := d.records(r, image)
+	if err != nil || there {
+		return err
+	}
+	_, err = d.exec(r, qmp.Transaction{Actions: []qmp.Action{
+		qmp.BitmapAdd{Node: image.Format(), Name: activeWrites, Persistent: qmp.False, Disabled: qmp.False},
+	}})
+	return err
+}
+
+// dropRecord ends recordWrites, if that was begun.
+func (d *domain) dropRecord(r *run, image domaindef.Node) {
+	if there, err := d.records(r, image); err == nil && there {
+		d.attempt(r, qmp.BitmapRemove{Node: image.Format(), Name: activeWrites})
+	}
+}
+
 // carryBitmaps puts what the bitmaps of images that go have recorded into those of the
 // image that took over their content (§5.16). Every checkpoint is then as good as before.
 func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {

@@ -32,15 +32,14 @@ func (d *domain) pivot(r *run, j *blockJob) error {
 	if err := d.survivesPivot(r, j); err != nil {
 		return err
 	}
-	record := qmp.BitmapAdd{Node: j.newTop().Format(), Name: activeWrites, Persistent: qmp.False, Disabled: qmp.False}
 	j.Pivoting = true
 	err := d.save()
 	if err == nil {
-		_, err = d.exec(r, qmp.Transaction{Actions: []qmp.Action{record}})
+		err = d.recordWrites(r, j.newTop())
 	}
 	if err == nil {
 		if _, err = d.exec(r, qmp.JobComplete{ID: j.ID}); refused(err) {
-			d.attempt(r, qmp.BitmapRemove{Node: record.Node, Name: record.Name})
+			d.dropRecord(r, j.newTop())
 		}
 	}
 	if err != nil {

@@ -84,6 +84,9 @@ func (d *domain) finishBlockJob(r *run, j *blockJob) {
 	}
 	if j.Result != state.DiskComplete {
 		d.closeMirror(r, j)
+		if j.Kind == state.BlockActiveCommit { // its base stays, and a switch may have begun
+			d.dropRecord(r, j.newTop())
+		}
 	}
 	if d.usable(r) != nil {
 		return

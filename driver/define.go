@@ -181,15 +181,13 @@ func (d *domain) mayGo(flags virt.DomainUndefineFlags) error {
 
 func (d *domain) undefine() error {
 	drv := d.drv
-	if d.run != nil {
-		if err := d.keepLive(); err != nil {
-			return err
-		}
-		d.stored.Transient = true
-		if err := d.save(); err != nil {
-			d.stored.Transient = false
-			return err
-		}
+	if err := d.keepLive(); err != nil {
+		return err
+	}
+	d.stored.Transient = true // a driver that dies over this leaves the rest to the next one
+	if err := d.save(); err != nil {
+		d.stored.Transient = false
+		return err
 	}
 	if err := drv.remove(drv.configPath(d.name)); err != nil {
 		return systemError(err, "cannot remove config %s", drv.configPath(d.name))
@@ -212,8 +210,8 @@ func (d *domain) forget() {
 		d.removeNoted(d.snapshotPath(s.Name))
 	}
 	d.removeDirsOfGone()
-	d.removeNoted(drv.statePath(d.name))
 	d.removeNoted(drv.livePath(d.name))
+	d.removeNoted(drv.statePath(d.name)) // the last: see forgetRemains
 	drv.drop(d)
 }
 

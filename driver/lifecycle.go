@@ -98,10 +98,11 @@ func (d *domain) boot(r *run, paused bool) error {
 
 // kill ends the machine and its monitor. The lock is dropped meanwhile.
 func (d *domain) kill(r *run) {
+	mon := r.mon
 	d.mu.Unlock()
 	err := r.m.Kill()
-	if r.mon != nil {
-		err = errors.Join(err, r.mon.Close())
+	if mon != nil {
+		err = errors.Join(err, mon.Close())
 	}
 	d.mu.Lock()
 	if err != nil {

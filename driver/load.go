@@ -98,11 +98,29 @@ func (d *domain) loadFiles() bool {
 		d.live = d.def
 	}
 	if d.live == nil {
+		d.forgetRemains()
 		return false
 	}
 	d.loadCheckpoints()
 	d.loadSnapshots()
 	return true
+}
+
+// forgetRemains removes what is left of a domain that was undefined and whose driver died
+// over that: its state says so, and no definition is there, be it one that cannot be read.
+func (d *domain) forgetRemains() {
+	for _, file := range []string{d.drv.configPath(d.name), d.drv.livePath(d.name)} {
+		if _, err := d.drv.h.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+	}
+	if !d.stored.Transient {
+		return
+	}
+	d.loadCheckpoints()
+	d.loadSnapshots()
+	d.dropPending()
+	d.forget()
 }
 
 // definition reads a domain's XML; nil if there is none that is any good.

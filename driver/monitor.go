@@ -86,13 +86,16 @@ func (d *domain) connect(r *run) error {
 	if err != nil {
 		return virt.Errorf(virt.ERR_INTERNAL_ERROR, virt.FROM_QEMU, "failed to connect to monitor: %v", err).Because(err)
 	}
-	r.mon = qmp.NewMonitor(d.drv.p, conn, qmp.MonitorOptions{
+	mon := qmp.NewMonitor(d.drv.p, conn, qmp.MonitorOptions{
 		Name:    "qmp-" + d.name,
 		OnEvent: func(e qmp.Event) { d.onEvent(r, e) },
 		OnClose: func(reason error) { d.onClose(r, reason) },
 	})
-	if _, err := r.mon.Negotiate(); err != nil {
-		_ = r.mon.Close()
+	d.mu.Lock() // a Destroy may be about to close it
+	r.mon = mon
+	d.mu.Unlock()
+	if _, err := mon.Negotiate(); err != nil {
+		_ = mon.Close()
 		return monitorError(err)
 	}
 	return nil

@@ -43,6 +43,13 @@ func defineSpecs() []conformance.Spec {
 			Body:         undefineLeavesNothing,
 		},
 		{
+			ID:           "undefine.driver-killed-anywhere",
+			Title:        "a driver killed at any point of Undefine comes back to a domain with all that it had, or to nothing of it; who is defined by that name later has no checkpoints",
+			Requirements: []string{"CHK-06", "I12"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         driverKilledInAnUndefine,
+		},
+		{
 			ID:           "define.lists-have-filters",
 			Title:        "lists of domains keep to each of their filters, of which none or all of a group are no filter; a flag that is none is refused",
 			Requirements: []string{"LST-01", "SUR-02"},
@@ -182,6 +189,37 @@ func undefineLeavesNothing(t *conformance.T) {
 	t.KillDriver()
 	t.RestartDriver()
 	d.ExpectForgotten()
+}
+
+func driverKilledInAnUndefine(t *conformance.T) {
+	d := oneDisk(t)
+	chained(d, "c0", "c1")
+	t.Join()
+	document, err := d.GetXMLDesc(virt.DOMAIN_XML_INACTIVE)
+	t.Expect(err).NotTo(HaveOccurred())
+	running := t.Random(1)(2) == 0
+	if !running {
+		d.PowerOff()
+	}
+	d.MayBeUndefined()
+	diesWithin(t, 60, func() { _ = d.Undefine(virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA) })
+	if d.Known() {
+		expectChain(t, d, "c0", "c1")
+	}
+	if running {
+		t.Expect(d.Known()).To(BeTrue(), "it runs")
+		d.DestroyNow()
+	}
+	if _, err := t.Conn().LookupDomainByName(d.Name); err == nil {
+		expectChain(t, d, "c0", "c1")
+		return
+	}
+	d.ExpectForgotten()
+	again, err := t.Conn().DomainDefineXML(document)
+	t.Expect(err).NotTo(HaveOccurred())
+	list, err := again.ListAllCheckpoints(0)
+	t.Expect(err).NotTo(HaveOccurred())
+	t.Expect(list).To(BeEmpty())
 }
 
 func domainFilters(t *conformance.T) {

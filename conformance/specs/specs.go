@@ -55,6 +55,7 @@ func All() []conformance.Spec {
 		dataFileSpecs(),
 		plugSpecs(),
 		chainSpecs(),
+		chainSwitchSpecs(),
 		leaveSpecs(),
 	} {
 		all = append(all, part...)

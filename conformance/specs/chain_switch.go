@@ -1,0 +1,71 @@
+package specs
+
+import (
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"fleece/conformance"
+	"fleece/virt"
+)
+
+// chainSwitchSpecs are about drivers that die when a guest is about to be switched over to
+// another image.
+func chainSwitchSpecs() []conformance.Spec {
+	return []conformance.Spec{
+		{
+			ID:           "chain.switch-interrupted",
+			Title:        "a switch that a driver's death interrupted can be done by the next driver, or be given up, and then nothing of it is left; increments are right",
+			Requirements: []string{"BEG-05", "I9", "I12"},
+			Needs:        []conformance.Feature{conformance.FeatureKillDriver},
+			Body:         switchInterrupted,
+		},
+	}
+}
+
+func switchInterrupted(t *conformance.T) {
+	t.Each(2, func(i int) {
+		d := longChain(t, caseName(i), true)
+		images, disk := d.Images("vda"), virt.XML("vda")
+		path := t.Path(d.Name + "-copy")
+		if i == 0 {
+			t.Expect(d.BlockCommit(disk, &images[1], &images[0], 0, virt.DOMAIN_BLOCK_COMMIT_ACTIVE)).To(Succeed())
+		} else {
+			t.Keeps(path)
+			d.StartCopy("vda", path, 0)
+		}
+		t.Go("guest-of-"+d.Name, func() { d.Scribble("vda", 2) })
+		t.Await("the job to be ready", func() bool { return ready(t, d) })
+		gate := t.GateCommand("job-complete")
+		t.Go("switch-of-"+d.Name, func() { _ = d.BlockJobAbort(disk, virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT) })
+		gate.AwaitArrived()
+		t.KillDriver()
+		t.Join()
+		gate.Open()
+		t.RestartDriver()
+		if i == 1 {
+			t.Expect(d.BlockJobAbort(disk, virt.DOMAIN_BLOCK_JOB_ABORT_PIVOT)).To(Succeed())
+			d.Copied("vda", path, false)
+		} else {
+			t.Expect(d.BlockJobAbort(disk, 0)).To(Succeed())
+			t.Poll("the end of the commit", time.Millisecond, func() bool {
+				info, err := d.GetBlockJobInfo(disk, 0)
+				t.Expect(err).NotTo(HaveOccurred())
+				return info.Type == virt.DOMAIN_BLOCK_JOB_TYPE_UNKNOWN
+			})
+			t.ExpectNothingLeft(d)
+			d.Commit("vda", images[1], images[0])
+		}
+		incrementsAreRight(t, d)
+	})
+}
+
+// ready reports whether a job of a domain has told that it waits for the switch.
+func ready(t *conformance.T, d *conformance.Domain) bool {
+	for _, e := range t.Events() {
+		if j, ok := e.(virt.BlockJobEvent); ok && j.Domain.Name == d.Name && j.Status == virt.DOMAIN_BLOCK_JOB_READY {
+			return true
+		}
+	}
+	return false
+}
