@@ -59,6 +59,10 @@ func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
 	var actions []qmp.Action
 	_, writes := node.Bitmap(activeWrites)
 	for _, name := range bitmapNames(nodes, sources) {
+		if j.spoilt(nodes, r.disks[at].Nodes, name) {
+			d.forgo(r, target, name)
+			continue
+		}
 		actions = append(actions, carryOne(nodes, node, target, sources, name, writes)...)
 	}
 	if writes {
@@ -68,7 +72,11 @@ func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
 		return nil
 	}
 	if j.Kind != state.BlockCommit {
-		_, err = d.exec(r, qmp.Transaction{Actions: actions})
+		if _, err = d.exec(r, qmp.Transaction{Actions: actions}); err != nil && j.Kind == state.BlockPull {
+			for _, name := range bitmapNames(nodes, sources) {
+				d.forgo(r, target, name)
+			}
+		}
 		return err
 	}
 	// The base of a commit below the active image is read-only again.
@@ -79,6 +87,25 @@ func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
 	_, err = d.exec(r, qmp.Transaction{Actions: actions})
 	d.attempt(r, qmp.BlockdevReopen{Nodes: []qmp.NodeOptions{d.layerNode(r, at, layer, true)}})
 	return err
+}
+
+// spoilt reports whether a bitmap was of no use before a pull, and would seem to be of use
+// after it: QEMU does not record what a pull writes, and the images that told go. A commit
+// records what it writes, and the image of a copy has no bitmap but those that are made.
+func (j *blockJob) spoilt(nodes []qmp.NamedNode, chain []domaindef.Node, name string) bool {
+	if j.Kind != state.BlockPull {
+		return false
+	}
+	_, ok := bitmapChain(nodes, chain, name)
+	return !ok
+}
+
+// forgo removes the bitmap of a checkpoint that cannot be carried over, so that whoever
+// starts from it is told (109). What is of somebody else stays.
+func (d *domain) forgo(r *run, image domaindef.Node, name string) {
+	if d.tree.Get(name) != nil {
+		d.attempt(r, qmp.BitmapRemove{Node: image.Format(), Name: name})
+	}
 }
 
 // heir is the image that took over, and those whose bitmaps count, the highest first.

@@ -36,22 +36,24 @@ func findNode(nodes []qmp.NamedNode, name string) *qmp.NamedNode {
 // bitmapChain returns the instances of a bitmap in a backing chain, the active
 // image's first. ok is false if the chain is not valid (§5.16): the bitmap must be
 // in the active image and then in each image without a gap until it ends, and
-// every instance persistent, recording and consistent.
+// every instance persistent, recording and consistent. They must be of one size, too:
+// QEMU merges no others, as they are once a disk was resized over an overlay.
 func bitmapChain(nodes []qmp.NamedNode, layers []domaindef.Node, name string) (chain []qmp.DirtyBitmap, ok bool) {
-	ended := false
+	ended, size := false, int64(0)
 	for _, layer := range layers {
 		var bitmap qmp.DirtyBitmap
 		found := false
-		if node := findNode(nodes, layer.Format()); node != nil {
+		node := findNode(nodes, layer.Format())
+		if node != nil {
 			bitmap, found = node.Bitmap(name)
 		}
 		switch {
 		case !found:
 			ended = true
-		case ended, !bitmap.Persistent, !bitmap.Recording, bitmap.Inconsistent:
+		case ended, !bitmap.Persistent, !bitmap.Recording, bitmap.Inconsistent, len(chain) > 0 && node.VirtualSize != size:
 			return nil, false
 		default:
-			chain = append(chain, bitmap)
+			chain, size = append(chain, bitmap), node.VirtualSize
 		}
 	}
 	return chain, len(chain) > 0

@@ -164,6 +164,16 @@ func noWriteIsLostAtTheSwitch(t *conformance.T) {
 		d := longChain(t, caseName(i), true)
 		t.Go("guest", func() { d.Scribble("vda", 12) })
 		t.Go("checkpoints", func() { d.Checkpoint("c2") })
+		// The driver asks which image the guest is on when it is on the new one, whose
+		// bitmaps are not there yet.
+		gate := t.GateCommand("query-block")
+		t.Go("late", func() {
+			gate.AwaitArrived()
+			for off := int64(1024); off < 2<<20; off += 256 << 10 {
+				d.Write("vda", off, 512)
+			}
+			gate.Open()
+		})
 		if i == 0 {
 			d.CopyTo("vda", t.Path(d.Name+"-copy"), 0)
 		} else {
