@@ -32,6 +32,9 @@ func (w *createWork) progress() (current, total int64) { return 1, 1 }
 // failed before the reply, all else shows its outcome after it ({06}). The job never
 // dismisses itself.
 func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
+	if !creates(args.Get("options").Get("driver").S()) {
+		return qmp.Generic("Driver does not support blockdev-create")
+	}
 	j, err := m.newJob(args.Get("job-id").S(), "create")
 	if err != nil {
 		return err
@@ -64,22 +67,44 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 	return nil
 }
 
+// creates reports whether QEMU's driver makes images.
+func creates(driver string) bool {
+	switch driver {
+	case "file", "qcow2", "luks", "parallels", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc", "ssh", "rbd", "gluster", "nfs":
+		return true
+	}
+	return false
+}
+
 // create does what needs no I/O and gives back the rest, with the time that it takes.
 // Opening a new file is done at once.
 func (m *Machine) create(options qmp.Value) (rest func() *qmp.ReplyError, took time.Duration, err *qmp.ReplyError) {
 	switch options.Get("driver").S() {
 	case "file":
-		size, _ := options.Get("size").Int64()
-		err = m.createFile(options.Get("filename").S(), size)
+		err = m.createFile(options)
 		return func() *qmp.ReplyError { return nil }, createTimeFile, err
 	case "qcow2":
 		rest, err = m.createQcow2(options)
 		return rest, createTimeImage, err
 	}
-	return nil, 0, qmp.Generic("Driver does not support blockdev-create")
+	if ref, ok := options.Get("file").Text(); ok {
+		if _, err := m.lookup(ref); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, 0, qmp.Generic("Images of the format " + options.Get("driver").S() + " are not simulated")
 }
 
-func (m *Machine) createFile(path string, size int64) *qmp.ReplyError {
+func (m *Machine) createFile(options qmp.Value) *qmp.ReplyError {
+	path := options.Get("filename").S()
+	size, _ := options.Get("size").Int64()
+	for _, o := range m.nodes {
+		if o.isStorage() && o.path == path {
+			if _, shared := o.cumulative(); shared&permWrite == 0 {
+				return qmp.Generic("Failed to get \"write\" lock")
+			}
+		}
+	}
 	f, err := m.host.OpenFile(path, host.ReadWrite|host.Create|host.Truncate, 0o644)
 	if err != nil {
 		return qmp.Generic("Could not create '" + path + "': " + errText(err))
@@ -90,6 +115,9 @@ func (m *Machine) createFile(path string, size int64) *qmp.ReplyError {
 	}
 	if err != nil {
 		return ioError("Could not resize file", err)
+	}
+	if options.Get("preallocation").S() == "metadata" {
+		return qmp.Generic("Unsupported preallocation mode: metadata")
 	}
 	return nil
 }
@@ -106,7 +134,12 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 	o.backingFile, o.backingFormat = options.Get("backing-file").S(), options.Get("backing-fmt").S()
 	o.hasExtendedL2 = options.Get("extended-l2").IsTrue()
 	o.lazyRefcounts = options.Get("lazy-refcounts").IsTrue()
-	o.refcountBits, _ = options.Get("refcount-bits").Int64()
+	o.refcountBits = refcountWidth
+	if n, ok := options.Get("refcount-bits").Int64(); ok {
+		o.refcountBits = n
+	}
+	o.preallocates = options.Get("preallocation").TextOr("off") != "off"
+	o.otherCompression = options.Get("compression-type").TextOr("zlib") != "zlib"
 	o.data.raw = options.Get("data-file-raw").IsTrue()
 	file, err := m.createFileNode(options.Get("file"))
 	if err != nil {

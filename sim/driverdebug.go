@@ -24,6 +24,9 @@ type debugRule struct {
 	offset int64 // that the request must cover; -1: any
 }
 
+// debugAlignMax is the first alignment that blkdebug does not have, in bytes.
+const debugAlignMax = 1 << 31
+
 func (m *Machine) openDebug(n *node) *qmp.ReplyError {
 	d := &debugDriver{passDriver: passDriver{n}}
 	for _, o := range n.options.Get("inject-error").Items() {
@@ -38,6 +41,9 @@ func (m *Machine) openDebug(n *node) *qmp.ReplyError {
 			r.offset = sector * sectorSize
 		}
 		d.rules = append(d.rules, r)
+	}
+	if align, ok := n.options.Get("align").Int64(); ok && (align <= 0 || align >= debugAlignMax || align&(align-1) != 0) {
+		return qmp.Generic("Cannot meet constraints with align " + itoa(align))
 	}
 	d.raise("none")
 	return m.openPass(n, "image", func() driver { return d })

@@ -28,6 +28,11 @@ func (m *Machine) openRaw(n *node) *qmp.ReplyError {
 	if err != nil {
 		return err
 	}
+	for _, name := range [...]string{"size", "offset"} {
+		if v, ok := n.options.Get(name).Int64(); ok && v < 0 {
+			return qmp.Generic("Parameter '" + name + "' expects a non-negative number below 2^64")
+		}
+	}
 	d.offset, _ = n.options.Get("offset").Int64()
 	d.size, d.fixed = n.options.Get("size").Int64()
 	real := file.length()

@@ -34,6 +34,13 @@ func (n *node) exactFilename() string {
 	if n.implicit {
 		return n.filtered().exactFilename()
 	}
+	if n.kind == "blkdebug" {
+		name := n.filtered().exactFilename()
+		if name == "" || slices.ContainsFunc(n.strongOptions(), func(o qmp.Member) bool { return o.Name != "config" }) {
+			return ""
+		}
+		return "blkdebug:" + n.options.Get("config").S() + ":" + name
+	}
 	if _, isNull := n.drv.(*nullDriver); isNull && len(n.strongOptions()) == 0 {
 		return n.kind + "://"
 	}
@@ -76,7 +83,7 @@ func (n *node) strongOptions() []qmp.Member {
 	case "throttle":
 		names = []string{"throttle-group"}
 	case "blkdebug":
-		names = []string{"config", "align"}
+		names = []string{"config", "align", "max-transfer", "opt-write-zero", "max-write-zero", "opt-discard", "max-discard"}
 	}
 	var out []qmp.Member
 	for i, rule := range n.options.Get("inject-error").Items() {

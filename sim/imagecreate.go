@@ -19,6 +19,10 @@ type imageOptions struct {
 	hasExtendedL2 bool
 	lazyRefcounts bool
 	refcountBits  int64 // 0: 16, the one width that is simulated
+	preallocates  bool
+	// otherCompression says that compressed clusters, of which this image will have
+	// none, are not zlib's.
+	otherCompression bool
 }
 
 // check gives the errors of qcow2_co_create in its order (§2.4).
@@ -28,13 +32,19 @@ func (o *imageOptions) check() *qmp.ReplyError {
 		return qmp.Generic("Image size must be a multiple of 512 bytes")
 	case o.clusterSize < 1<<qcow2ClusterBitsMin || o.clusterSize > 1<<qcow2ClusterBitsMax || o.clusterSize&(o.clusterSize-1) != 0:
 		return qmp.Generic("Cluster size must be a power of two between 512 and 2048k")
+	case o.hasExtendedL2 && o.clusterSize < extendedL2ClusterMin:
+		return qmp.Generic("Extended L2 entries are only supported with cluster sizes of at least 16384 bytes")
 	case o.version < 3 && o.hasExtendedL2:
 		return qmp.Generic("Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)")
 	case o.version < 3 && o.lazyRefcounts:
 		return qmp.Generic("Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)")
-	case o.refcountBits != 0 && (o.refcountBits > 64 || o.refcountBits&(o.refcountBits-1) != 0):
+	case o.preallocates && o.backingFile != "" && !o.hasExtendedL2:
+		return qmp.Generic("Backing file and preallocation can only be used at the same time if extended_l2 is on")
+	case o.refcountBits <= 0 || o.refcountBits > 64 || o.refcountBits&(o.refcountBits-1) != 0:
 		return qmp.Generic("Refcount width must be a power of two and may not exceed 64 bits")
-	case o.refcountBits != 0 && o.refcountBits != 16:
+	case o.version < 3 && o.refcountBits != refcountWidth:
+		return qmp.Generic("Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)")
+	case o.refcountBits != refcountWidth:
 		return qmp.Generic("Refcount widths other than 16 bits are not simulated")
 	case o.version < 3 && o.data.external:
 		return qmp.Generic("External data files are only supported with compatibility level 1.1 and above (use version=v3 or greater)")
@@ -44,9 +54,16 @@ func (o *imageOptions) check() *qmp.ReplyError {
 		return qmp.Generic("Backing file and data-file-raw cannot be used at the same time")
 	case o.backingFile == "" && o.backingFormat != "":
 		return qmp.Generic("Backing format cannot be used without backing file")
+	case o.version < 3 && o.otherCompression:
+		return qmp.Generic("Non-zlib compression type is only supported with compatibility level 1.1 and above (use version=v3 or greater)")
 	}
 	return nil
 }
+
+const (
+	extendedL2ClusterMin = 16 << 10               // bytes
+	refcountWidth        = 1 << qcow2RefcountBits // bits
+)
 
 // checkSize gives the error that QEMU meets when the image is there and grows.
 func (o *imageOptions) checkSize() *qmp.ReplyError {
@@ -94,6 +111,14 @@ func createImage(file *node, o imageOptions) error {
 	if err := img.flush(); err != nil {
 		return err
 	}
+	if o.preallocates && !o.data.external {
+		if err := img.write(nil, 0, o.size, nil); err != nil {
+			return err
+		}
+		if err := img.flush(); err != nil {
+			return err
+		}
+	}
 	if o.size > 0 {
 		file.highest = max(file.highest, img.l1Offset+o.l1Bytes()) // L1 is written, zeroes as it is
 	}
@@ -114,6 +139,9 @@ func (img *image) resize(size int64) error {
 	isSmaller := size < img.size
 	if isSmaller {
 		img.cutOff(size)
+		if err := img.cutTables(o.l1Bytes() / 8); err != nil {
+			return err
+		}
 		img.refTableStep = 0 // qcow2_shrink_reftable writes the table ({08})
 	}
 	old := img.size
@@ -177,6 +205,19 @@ func (img *image) cutOff(size int64) {
 		r.kind, r.host = mapNone, 0
 		_ = img.setRun(r) // the tables exist
 	}
+}
+
+// cutTables frees the tables beyond the first entries of L1 (qcow2_shrink_l1_table).
+func (img *image) cutTables(entries int64) error {
+	for len(img.tables) > 0 && img.tables[len(img.tables)-1].index >= entries {
+		t := img.tables[len(img.tables)-1]
+		img.tables = img.tables[:len(img.tables)-1]
+		if err := img.put(make([]byte, 8), img.l1Offset+t.index*8); err != nil {
+			return err
+		}
+		img.freeClusters(t.cluster, 1)
+	}
+	return nil
 }
 
 // featureNames is the header extension that QEMU puts into images of version 3: it names

@@ -119,6 +119,14 @@ func (n *node) attach(role string, child *node) *edge {
 	return e
 }
 
+// shownRole is what QEMU calls the child: blkdebug has another name for its own.
+func (e *edge) shownRole() string {
+	if e.role == "file" && e.parent != nil && e.parent.kind == "blkdebug" {
+		return "image"
+	}
+	return e.role
+}
+
 // use makes u a parent of n.
 func (n *node) use(role string, u *user) *edge {
 	e := &edge{role: role, child: n, user: u}
@@ -329,7 +337,7 @@ func (n *node) clusterSize() int64 { return n.drv.info().clusterSize }
 // (BlockDriver.is_filter).
 func (n *node) isFilter() bool {
 	switch n.kind {
-	case "copy-before-write", "throttle", "blkdebug", "copy-on-read", "mirror_top", "commit_top", "preallocate":
+	case "copy-before-write", "throttle", "blkdebug", "copy-on-read", "mirror_top", "commit_top", "preallocate", "compress":
 		return true
 	}
 	return false

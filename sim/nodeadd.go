@@ -72,6 +72,9 @@ func (m *Machine) open(options qmp.Value, inherited access, root bool) (*node, *
 	n.readOnly = n.mode.readOnly
 	n.unmap = options.Get("discard").S() == "unmap"
 	n.findZeroes = options.Get("detect-zeroes").TextOr("off")
+	if options.Get("force-share").IsTrue() && !n.readOnly {
+		return nil, qmp.Generic("force-share=on can only be used with read-only images")
+	}
 	if name, ok := options.Get("node-name").Text(); ok {
 		if err := m.checkName(name); err != nil {
 			return nil, m.badName(n, err)
@@ -143,7 +146,14 @@ func (m *Machine) openDriver(n *node) *qmp.ReplyError {
 		return m.openRaw(n)
 	case "snapshot-access":
 		return m.openAccess(n)
+	case "compress":
+		return m.openCompress(n)
+	case "preallocate":
+		return m.openPass(n, "file", func() driver { return &passDriver{n} })
 	case "copy-on-read":
+		if name, ok := n.options.Get("bottom").Text(); ok && m.node(name) == nil {
+			return qmp.Generic("Bottom node '" + name + "' not found")
+		}
 		n.jobPerms = copyOnReadPerms
 		return m.openPass(n, "file", func() driver { return &passDriver{n} })
 	case "null-co", "null-aio":
@@ -166,6 +176,14 @@ func (m *Machine) insert(n *node) { m.nodes = append(m.nodes, n) }
 
 func (m *Machine) openFileNode(n *node) *qmp.ReplyError {
 	n.path = n.options.Get("filename").S()
+	switch o := &n.options; {
+	case n.path == "":
+		return qmp.Generic("The '" + n.kind + "' block driver requires a file name")
+	case o.Get("aio").S() == "native" && !o.Get("cache").Get("direct").IsTrue():
+		return qmp.Generic("aio=native was specified, but it requires cache.direct=on, which was not specified.")
+	case o.Get("pr-manager").Present():
+		return qmp.Generic("No persistent reservation manager with id '" + o.Get("pr-manager").S() + "'")
+	}
 	if rerr := checkKind(m.host, n.kind, n.path); rerr != nil {
 		return rerr
 	}
@@ -240,6 +258,9 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 	if cache := n.options.Get("cache"); cache.Present() && !ref.Get("cache").Present() {
 		ref = ref.With("cache", cache)
 	}
+	if share := n.options.Get("force-share"); share.Present() && !ref.Get("force-share").Present() {
+		ref = ref.With("force-share", share)
+	}
 	c, err := m.open(ref, n.handsDown(role), false)
 	if err != nil {
 		return nil, err
@@ -270,6 +291,21 @@ func (m *Machine) openPass(n *node, option string, drv func() driver) *qmp.Reply
 		return err
 	}
 	n.drv = drv()
+	m.insert(n)
+	return nil
+}
+
+// openCompress opens the filter that compresses what a guest writes; here it is stored
+// as it is.
+func (m *Machine) openCompress(n *node) *qmp.ReplyError {
+	file, err := m.openChild(n, "file", "file")
+	if err != nil {
+		return err
+	}
+	if file.image() == nil {
+		return qmp.Generic("Compression is not supported for underlying format: " + file.kind)
+	}
+	n.drv = &passDriver{n}
 	m.insert(n)
 	return nil
 }

@@ -108,7 +108,7 @@ func (e *edge) describe() string {
 	default:
 		who = "node '" + e.parent.name + "'"
 	}
-	return who + " (uses node '" + e.child.name + "' as '" + e.role + "' child)"
+	return who + " (uses node '" + e.child.name + "' as '" + e.shownRole() + "' child)"
 }
 
 // conflict reports the first conflict between the parents of n, the youngest first as
@@ -160,9 +160,12 @@ func (n *node) conflictBelow() *qmp.ReplyError {
 // lockConflict is the image lock that QEMU takes on a file, when a user needs it
 // and not when the node is added (§2.2).
 func (n *node) lockConflict() *qmp.ReplyError {
+	if n.options.Get("force-share").IsTrue() {
+		return nil
+	}
 	perm, shared := n.cumulative()
 	for _, o := range n.m.nodes {
-		if o == n || !o.isStorage() || o.path != n.path {
+		if o == n || !o.isStorage() || o.path != n.path || o.options.Get("force-share").IsTrue() {
 			continue
 		}
 		operm, oshared := o.cumulative()

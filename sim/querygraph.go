@@ -66,6 +66,6 @@ func (m *Machine) queryGraph() qmp.Value {
 // edge is one edge; u stands for the parent that is no node.
 func (g *graphIDs) edge(e *edge, u *user) qmp.Value {
 	perm, shared := e.perms()
-	return qmp.Dict(qmp.M("name", qmp.Str(e.role)), qmp.M("parent", g.id(e.parent, u)), qmp.M("child", g.id(e.child, nil)),
+	return qmp.Dict(qmp.M("name", qmp.Str(e.shownRole())), qmp.M("parent", g.id(e.parent, u)), qmp.M("child", g.id(e.child, nil)),
 		qmp.M("perm", perm.graphNames()), qmp.M("shared-perm", shared.graphNames()))
 }

@@ -187,7 +187,7 @@ func (m *Machine) createOverlay(base *node, path string) *qmp.ReplyError {
 	if base.filename() == path {
 		return qmp.Generic("Error: Trying to create an image with the same filename as the backing file")
 	}
-	if err := m.createFile(path, 0); err != nil {
+	if err := m.createFile(qmp.Dict(qmp.M("filename", qmp.Str(path)))); err != nil {
 		return err
 	}
 	file, err := m.open(overlayOptions("", path).Get("file"), access{}, true)

@@ -208,6 +208,11 @@ func (s *survey) look(v qmp.Value) {
 	if n, ok := v.Get("len").Int64(); ok && n > 0 && s.full[v.Get("device").S()] && !s.guessed {
 		s.length, s.guessed = n, true
 	}
+	if rest, ok := strings.CutPrefix(v.Get("error").S(), "Could not open '"); ok { // of a job
+		if p, ok := strings.CutSuffix(rest, "': No such file or directory"); ok {
+			s.missing[p] = true
+		}
+	}
 	s.image(v)
 	s.stored(v)
 	for _, m := range v.Members() {
