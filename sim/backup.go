@@ -296,5 +296,6 @@ func (b *backup) dropFilter() {
 	b.copy.closed = true
 	b.job.dropEdges()
 	m.removeFilter(b.filter)
+	m.unhold()
 	b.source.bitmaps.release(b.copy.bits)
 }

@@ -231,3 +231,44 @@ func TestCrash_OfASwitchToADataFileUnderAWriteOfTheGuest(t *testing.T) {
 		})
 	}
 }
+
+// Three backups of one disk in a transaction: the second ends at once and waits for the
+// first, which is above it, to pause; meanwhile the third, right below it, ends.
+func TestCrash_OfAJobThatEndsWhileTheOneAboveItDoes(t *testing.T) {
+	backup := func(i int, sync string) string {
+		more := `"sync": "` + sync + `"`
+		if sync == "incremental" {
+			more += `, "bitmap": "b` + itoa(int64(i)) + `"`
+		}
+		return `{"type": "blockdev-backup", "data": {"device": "d", "target": "t` + itoa(int64(i)) + `", "job-id": "j` + itoa(int64(i)) + `", ` + more + `}}`
+	}
+	const full, inc, top, none = "full", "incremental", "top", "none"
+	for _, c := range []struct {
+		syncs [3]string
+		want  int
+	}{
+		{[3]string{full, inc, inc}, 1},
+		{[3]string{top, inc, inc}, 1},
+		{[3]string{full, inc, top}, 1},
+		{[3]string{inc, inc, inc}, 0},
+		{[3]string{top, top, top}, 0},
+		{[3]string{inc, inc, full}, 0},
+		{[3]string{inc, full, inc}, 0},
+		{[3]string{full, full, inc}, 0},
+		{[3]string{none, inc, inc}, 0},
+	} {
+		crashes := 0
+		onMachine(t, Options{Crashed: func() { crashes++ }}, func(b *bench) {
+			var actions []string
+			for i, sync := range c.syncs {
+				b.target("t"+itoa(int64(i)), 16<<20)
+				b.line(`block-dirty-bitmap-add {"node": "d", "name": "b` + itoa(int64(i)) + `"}`)
+				actions = append(actions, backup(i, sync))
+			}
+			b.line(`transaction {"actions": [` + strings.Join(actions, ", ") + `]}`)
+		})
+		if crashes != c.want {
+			t.Errorf("%v: %d crashes, want %d", c.syncs, crashes, c.want)
+		}
+	}
+}

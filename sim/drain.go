@@ -164,6 +164,20 @@ func (m *Machine) without(n *node, take func()) (giveBack func()) {
 	}
 }
 
+// unhold lets jobs go on that sections hold to which nothing leads from them any more.
+func (m *Machine) unhold() {
+	for _, j := range slices.Clone(m.jobs) {
+		for at := 0; at < len(j.held); {
+			if o := j.held[at]; o.node != nil && !o.holds(j) {
+				j.held = slices.Delete(j.held, at, at+1)
+				j.resume()
+			} else {
+				at++
+			}
+		}
+	}
+}
+
 // hold adds a job to the section.
 func (d *drained) hold(j *job) {
 	j.pauseCount++
@@ -205,10 +219,10 @@ func (d *drained) end() {
 		if d.over.node != nil {
 			j = d.jobs[len(d.jobs)-1-i] // a node's parents are walked youngest first
 		}
-		if at := slices.Index(j.held, d.over); at >= 0 {
+		if at := slices.Index(j.held, d.over); at >= 0 { // else nothing led from it to the job any more
 			j.held = slices.Delete(j.held, at, at+1)
+			j.resume()
 		}
-		j.resume()
 	}
 	d.m.io.Broadcast()
 }

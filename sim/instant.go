@@ -68,3 +68,39 @@ func runAll(started []*job) {
 		}
 	}
 }
+
+// endsWithin reports whether a job ends while another one takes its filter out, of which the
+// first one's filter is the child. The real binary does not survive that: it goes on with a
+// filter that is no more (bdrv_replace_node_common). It lets others end meanwhile only if a
+// job above is at work, which the section has to wait for.
+func endsWithin(started []*job) bool {
+	if len(started) < 3 {
+		return false
+	}
+	var all []*backup
+	for _, j := range started {
+		if b, ok := j.work.(*backup); ok && !j.completed {
+			all = append(all, b)
+		}
+	}
+	for _, a := range all {
+		if a.mode == syncTop || !a.isInstant() {
+			continue
+		}
+		waits, goes := false, false
+		for _, b := range all {
+			waits = waits || b != a && b.filter.reaches(a.filter) && b.isBusy()
+			goes = goes || b.filter == a.filter.filtered() && b.isInstant()
+		}
+		if waits && goes {
+			return true
+		}
+	}
+	return false
+}
+
+// isBusy reports whether a job that was just started has I/O to do; with sync=top it looks
+// for work, at least.
+func (b *backup) isBusy() bool {
+	return !b.over && b.mode != syncNone && b.copy.failure == nil && (b.mode == syncTop || !b.isInstant())
+}

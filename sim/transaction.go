@@ -124,6 +124,9 @@ func (t *transaction) rollback() {
 // settle lets the new jobs run before the reply: those without data always do
 // ({17}: 29 of 30); others are usually still at it, but may have finished.
 func (t *transaction) settle() {
+	if endsWithin(t.started) {
+		_ = t.m.die("")
+	}
 	runAll(t.started)
 	if len(t.started) > 0 && t.m.p.Choose("jobs-before-reply", 2) == 1 {
 		t.m.letRun(t.started)
