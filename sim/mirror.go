@@ -69,6 +69,12 @@ func (w *mirror) begin() bool {
 		return false
 	}
 	size := w.source.length()
+	if w.isCommit && w.target.length() < size { // a disk that was resized over an overlay
+		if err := w.target.resize(size); err != nil {
+			w.job.end(errText(err))
+			return false
+		}
+	}
 	switch {
 	case w.mode == syncNone:
 	case w.zeroTarget && !w.target.unmap:
@@ -294,11 +300,11 @@ func (w *mirror) replace() {
 // the range at off, and for how long that holds.
 func (n *node) allocatedAbove(base *node, off, length int64) (bool, int64, error) {
 	for x := n; x != nil && x != base; x = x.below() {
-		if off >= x.length() {
-			continue
-		}
 		if x.isFilter() {
 			continue
+		}
+		if off >= x.length() { // zeroes beyond a short layer are its own, but not beyond the first
+			return x != n, length, nil
 		}
 		allocated, _, part, err := x.drv.status(off, min(length, x.length()-off))
 		if err != nil {

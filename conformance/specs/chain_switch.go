@@ -26,6 +26,12 @@ func chainSwitchSpecs() []conformance.Spec {
 			Requirements: []string{"CHK-06", "E140", "I5"},
 			Body:         resizedAboveACheckpoint,
 		},
+		{
+			ID:           "chain.resized-and-committed",
+			Title:        "a disk that was resized above its overlays is committed into an image that grows; checkpoints from after it go on, those that cannot be carried over are reported (109)",
+			Requirements: []string{"CHK-06", "E140", "I9", "I16"},
+			Body:         resizedAndCommitted,
+		},
 	}
 }
 
@@ -104,4 +110,30 @@ func resizedAboveACheckpoint(t *conformance.T) {
 		d.ForgetCheckpoint(name)
 	}
 	t.ExpectNothingLeft(d)
+}
+
+func resizedAndCommitted(t *conformance.T) {
+	d := longChain(t, "vm", true)
+	d.Resize("vda", 3<<20)
+	d.Write("vda", 2<<20, 64<<10)
+	d.Checkpoint("c2")
+	t.Go("guest", func() { d.Scribble("vda", 4) })
+	d.Write("vda", 3<<20-512, 512)
+	images := d.Images("vda")
+	d.Commit("vda", images[3], images[0])
+	t.Join()
+	_, err := d.BackupBegin(conformance.PullSpec{
+		Disks: []conformance.PullDisk{{Target: "vda", Scratch: t.Path("none")}}, Since: "c1", Server: t.ServerHere(),
+	}.XML(), nil, 0)
+	t.ExpectError(err, virt.ERR_CHECKPOINT_INCONSISTENT, "missing or broken bitmap 'c1' for disk 'vda'")
+	p := d.BeginPull(conformance.PullSpec{Disks: []conformance.PullDisk{{Target: "vda"}}, Since: "c2", Server: t.ServerHere()})
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+	for _, name := range []string{"c0", "c1"} {
+		t.Expect(checkpointNamed(t, d, name).Delete(0)).To(Succeed())
+		d.ForgetCheckpoint(name)
+	}
+	t.ExpectNothingLeft(d)
+	d.PowerOff()
+	d.ExpectBitmaps()
 }
