@@ -1,6 +1,7 @@
 package duel
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -22,6 +23,9 @@ import (
 //     QEMU's allocator put the last cluster, which depends on when cached tables were
 //     written, and says nothing of what is in the image. Sizes of images themselves, of
 //     files that are no images, and everything in the image files are compared.
+//  3. whether an unplugging that a reset brings about ends before the reply: a thread of
+//     QEMU's frees what was unplugged (of 60 resets on a busy host 6 were answered after
+//     it, of 20 on an idle one none).
 
 // Difference is where a session comes apart.
 type Difference struct {
@@ -64,7 +68,7 @@ const sessionEnds = "the session ends"
 
 func differs(want, got *mirror.Names, command qmp.Value, r, s *Turn) *Difference {
 	if !equalMessages(r.Answers, s.Answers) {
-		w, g := want.Normalise(command, byJob(r.Answers)), got.Normalise(command, byJob(s.Answers))
+		w, g := want.Normalise(command, reorder(command, r.Answers)), got.Normalise(command, reorder(command, s.Answers))
 		for _, lines := range [...][]string{w, g} {
 			for i := range lines {
 				lines[i] = fileLength().ReplaceAllString(lines[i], "$1")
@@ -79,6 +83,22 @@ func differs(want, got *mirror.Names, command qmp.Value, r, s *Turn) *Difference
 			Real: []string{r.Jobs[0].String(), r.Jobs[1].String()}, Simulated: []string{s.Jobs[0].String(), s.Jobs[1].String()}}
 	}
 	return nil
+}
+
+// reorder is rules 1 and 3.
+func reorder(command qmp.Value, answers []qmp.Value) []qmp.Value {
+	out := byJob(answers)
+	if command.Get("execute").S() == "system_reset" {
+		slices.SortStableFunc(out, func(a, b qmp.Value) int { return cmp.Compare(unplugged(a), unplugged(b)) })
+	}
+	return out
+}
+
+func unplugged(m qmp.Value) int {
+	if m.Get("event").S() == "DEVICE_DELETED" {
+		return 1
+	}
+	return 0
 }
 
 // byJob is rule 1: within a run of pauses and resumptions, those of a job are together.
