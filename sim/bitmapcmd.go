@@ -44,6 +44,11 @@ func (m *Machine) prepareBitmap(a *action, kind string, data qmp.Value) *qmp.Rep
 	case "block-dirty-bitmap-merge":
 		return m.bitmapMerge(a, data)
 	}
+	if kind == "blockdev-snapshot-internal-sync" {
+		if err := m.checkInternal(qmp.Command{Name: kind, Args: data}); err != nil {
+			return err
+		}
+	}
 	return qmp.Generic("The action " + kind + " is not simulated")
 }
 

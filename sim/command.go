@@ -36,6 +36,12 @@ func (m *Machine) command(cmd qmp.Command) (qmp.Value, *qmp.ReplyError) {
 	if v, done, err := m.migrationCommand(cmd); done {
 		return v, err
 	}
+	if v, done, err := m.qomCommand(cmd); done {
+		return v, err
+	}
+	if v, done, err := m.probe(cmd); done {
+		return v, err
+	}
 	if cmd.Name == "human-monitor-command" {
 		return qmp.Str(m.humanCommand(cmd.Args.Get("command-line").S())), nil
 	}
@@ -49,16 +55,38 @@ func (m *Machine) notSimulated(cmd qmp.Command) *qmp.ReplyError {
 	switch cmd.Name {
 	case "eject", "blockdev-change-medium", "blockdev-open-tray", "blockdev-close-tray",
 		"blockdev-insert-medium", "blockdev-remove-medium", "set_link", "block-latency-histogram-set":
+		if cmd.Name != "set_link" && !cmd.Args.Get("id").Present() && !cmd.Args.Get("device").Present() {
+			return qmp.Generic("Need exactly one of 'device' and 'id'")
+		}
 		id := cmd.Args.Get("id").TextOr(cmd.Args.Get("name").TextOr(cmd.Args.Get("device").S()))
 		if _, err := m.qdevBackend(id); err != nil {
 			return err
 		}
-	case "drive-backup", "drive-mirror", "blockdev-snapshot-internal-sync", "blockdev-snapshot-delete-internal-sync":
+	case "drive-backup", "drive-mirror":
 		if _, err := m.lookup(cmd.Args.Get("device").S()); err != nil {
+			return err
+		}
+	case "blockdev-snapshot-internal-sync", "blockdev-snapshot-delete-internal-sync":
+		if err := m.checkInternal(cmd); err != nil {
 			return err
 		}
 	}
 	return qmp.Generic("The command " + cmd.Name + " is not simulated")
+}
+
+// checkInternal gives the errors of a snapshot within an image.
+func (m *Machine) checkInternal(cmd qmp.Command) *qmp.ReplyError {
+	if _, err := m.rootNode(cmd.Args.Get("device").S()); err != nil {
+		return err
+	}
+	switch name := cmd.Args.Get("name"); {
+	case name.S() != "":
+	case cmd.Name == "blockdev-snapshot-internal-sync":
+		return qmp.Generic("Name is empty")
+	case !name.Present() && !cmd.Args.Get("id").Present():
+		return qmp.Generic("Name or id must be provided")
+	}
+	return nil
 }
 
 // graphCommand changes the block graph.

@@ -75,7 +75,7 @@ func (d *windowDriver) length() int64 {
 	if d.fixed {
 		return d.size
 	}
-	return d.file().length() - d.offset
+	return (d.file().length() - d.offset + sectorSize - 1) &^ (sectorSize - 1)
 }
 
 // truncate is refused where the size was given.

@@ -39,6 +39,9 @@ type Options struct {
 	// ChunkTime is how long a job takes to copy 1 MiB. The default is a
 	// millisecond, about the 1 GiB/s of §5.4.
 	ChunkTime time.Duration
+	// Chardevs are the sockets that connected to who listened, by id: monitors that
+	// QEMU was started with.
+	Chardevs []string
 	// Output receives what the real binary prints on its stdout: the results of
 	// qemu-io (§10). The default is to drop it. It is called with the machine's
 	// lock held and must not call back.
@@ -68,6 +71,7 @@ type Machine struct {
 	unnamed              int // devices without an id so far
 	objects              []object
 	guestName, guestUUID string
+	memory               int64 // bytes, 0 if nobody said
 	migration            migration
 	afterReply           []func() // what comes after the reply of the command that runs
 	jobs                 []*job   // oldest first
@@ -93,7 +97,7 @@ var ErrGone = errors.New("machine has quit")
 // New builds the machine that spec describes. Errors are what the real binary
 // prints before it exits.
 func New(p rt.Process, h host.Host, spec machine.Spec, opts Options) (*Machine, error) {
-	m := &Machine{p: p, host: h, guestName: spec.Name, guestUUID: spec.UUID, opts: opts, schema: opts.Schema, state: stateRunning}
+	m := &Machine{p: p, host: h, guestName: spec.Name, guestUUID: spec.UUID, memory: spec.MemoryKiB << 10, opts: opts, schema: opts.Schema, state: stateRunning}
 	if m.schema == nil {
 		s, err := qmp.LoadSchema()
 		if err != nil {

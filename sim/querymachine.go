@@ -35,8 +35,6 @@ func (m *Machine) queryMachine(cmd qmp.Command) (v qmp.Value, done bool, err *qm
 	case "query-dirty-rate":
 		v = qmp.Dict(str("status", "unstarted"), qmp.M("sample-pages", qmp.Int(0)), str("mode", "page-sampling"),
 			qmp.M("start-time", qmp.Int(0)), qmp.M("calc-time", qmp.Int(0)))
-	case "query-yank":
-		v = qmp.List()
 	case "yank":
 		v = qmp.Dict()
 		if len(cmd.Args.Get("instances").Items()) > 0 {

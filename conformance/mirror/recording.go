@@ -52,8 +52,9 @@ type Recording struct {
 	Continues string
 
 	spec      machine.Spec
-	files     []File // as the note tells; nil if it does not
-	signal    bool   // ended by SIGTERM
+	chardevs  []string // ids of sockets that QEMU connected
+	files     []File   // as the note tells; nil if it does not
+	signal    bool     // ended by SIGTERM
 	exchanges []exchange
 }
 
@@ -137,7 +138,7 @@ func (r *Recording) begin(line int, l qmp.Line) error {
 			if err != nil {
 				return fmt.Errorf("QEMU's arguments in the note: %w", err)
 			}
-			r.spec = spec
+			r.spec, r.chardevs = spec, chardevsOf(argv)
 		}
 	}
 	r.exchanges = append(r.exchanges, e)
@@ -170,6 +171,18 @@ func join(recordings []*Recording) []*Recording {
 		first.signal = first.signal || r.signal
 	}
 	return joined
+}
+
+// chardevsOf are the ids of the sockets that QEMU connects to.
+func chardevsOf(argv string) (ids []string) {
+	words := strings.Fields(argv)
+	for i := 1; i < len(words); i++ {
+		rest, ok := strings.CutPrefix(words[i], "socket,id=")
+		if id, more, _ := strings.Cut(rest, ","); ok && words[i-1] == "-chardev" && !strings.Contains(more, "server=on") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // parseArguments reads -blockdev, -device and -S of a QEMU command line.
