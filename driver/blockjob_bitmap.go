@@ -58,7 +58,8 @@ func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
 	}
 	var actions []qmp.Action
 	_, writes := node.Bitmap(activeWrites)
-	for _, name := range bitmapNames(nodes, sources) {
+	names := bitmapNames(nodes, append(append([]domaindef.Node(nil), sources...), target))
+	for _, name := range names {
 		if j.spoilt(nodes, r.disks[at].Nodes, name) {
 			d.forgo(r, target, name)
 			continue
@@ -72,8 +73,8 @@ func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
 		return nil
 	}
 	if j.Kind != state.BlockCommit {
-		if _, err = d.exec(r, qmp.Transaction{Actions: actions}); err != nil && j.Kind == state.BlockPull {
-			for _, name := range bitmapNames(nodes, sources) {
+		if _, err = d.exec(r, qmp.Transaction{Actions: actions}); err != nil && j.Kind != state.BlockActiveCommit {
+			for _, name := range names {
 				d.forgo(r, target, name)
 			}
 		}
@@ -89,11 +90,12 @@ func (d *domain) carryBitmaps(r *run, j *blockJob, at int) error {
 	return err
 }
 
-// spoilt reports whether a bitmap was of no use before a pull, and would seem to be of use
-// after it: QEMU does not record what a pull writes, and the images that told go. A commit
-// records what it writes, and the image of a copy has no bitmap but those that are made.
+// spoilt reports whether a bitmap was of no use before a job, and would seem to be of use
+// after it, when the images that told are gone: QEMU does not record what a pull writes, and
+// the caller's image of a copy may have a bitmap of that name, of whatever. A commit records
+// what it writes.
 func (j *blockJob) spoilt(nodes []qmp.NamedNode, chain []domaindef.Node, name string) bool {
-	if j.Kind != state.BlockPull {
+	if j.Kind != state.BlockPull && j.Kind != state.BlockCopy {
 		return false
 	}
 	_, ok := bitmapChain(nodes, chain, name)

@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"fleece/conformance"
+	"fleece/qmp"
 	"fleece/virt"
 )
 
@@ -31,6 +32,12 @@ func chainSwitchSpecs() []conformance.Spec {
 			Title:        "a disk that was resized above its overlays is committed into an image that grows; checkpoints from after it go on, those that cannot be carried over are reported (109)",
 			Requirements: []string{"CHK-06", "E140", "I9", "I16"},
 			Body:         resizedAndCommitted,
+		},
+		{
+			ID:           "chain.copy-into-an-image-with-bitmaps",
+			Title:        "a checkpoint that was broken is so after a copy into an image of the caller's that has a bitmap of its name (109)",
+			Requirements: []string{"CHK-06", "E140"},
+			Body:         copyIntoAnImageWithBitmaps,
 		},
 	}
 }
@@ -136,4 +143,32 @@ func resizedAndCommitted(t *conformance.T) {
 	t.ExpectNothingLeft(d)
 	d.PowerOff()
 	d.ExpectBitmaps()
+}
+
+func copyIntoAnImageWithBitmaps(t *conformance.T) {
+	d := oneDisk(t)
+	d.Checkpoint("c0")
+	d.Checkpoint("c1")
+	t.Join()
+	path := t.Path("copy")
+	d.ImageForCopy("vda", path, false)
+	file := qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(path)))
+	t.Expect(d.OnMonitor("blockdev-add", qmp.M("node-name", qmp.Str("copy")), qmp.M("driver", qmp.Str("qcow2")), qmp.M("file", file))).To(BeEmpty())
+	t.Expect(d.OnMonitor("block-dirty-bitmap-add", bitmap("copy", "c0", true)...)).To(BeEmpty())
+	t.Expect(d.OnMonitor("blockdev-del", qmp.M("node-name", qmp.Str("copy")))).To(BeEmpty())
+	t.Expect(d.OnMonitor("block-dirty-bitmap-remove", bitmap(d.FormatNode("vda"), "c0", true)[:2]...)).To(BeEmpty())
+	since := func() {
+		_, err := d.BackupBegin(conformance.PullSpec{
+			Disks: []conformance.PullDisk{{Target: "vda", Scratch: t.Path("none")}}, Since: "c0", Server: t.ServerHere(),
+		}.XML(), nil, 0)
+		t.ExpectError(err, virt.ERR_CHECKPOINT_INCONSISTENT, "missing or broken bitmap 'c0' for disk 'vda'")
+	}
+	since()
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	d.CopyTo("vda", path, virt.DOMAIN_BLOCK_COPY_REUSE_EXT)
+	t.Join()
+	since()
+	p := d.BeginPull(conformance.PullSpec{Disks: []conformance.PullDisk{{Target: "vda"}}, Since: "c1", Server: t.ServerHere()})
+	p.ExpectExports()
+	p.EndsWith(0, 1)
 }
