@@ -130,6 +130,7 @@ func (s *snapshotting) actions(nodes []qmp.NamedNode) []qmp.Action {
 	var bitmaps, overlays []qmp.Action
 	for _, k := range s.disks {
 		over := k.target().Format()
+		bitmaps = append(bitmaps, s.strays(nodes, k)...)
 		if node := findNode(nodes, k.layers[0].Format()); node != nil {
 			for _, b := range node.Bitmaps {
 				if chain, ok := bitmapChain(nodes, k.layers, b.Name); ok && !s.makes(b.Name) {
@@ -145,6 +146,22 @@ func (s *snapshotting) actions(nodes []qmp.NamedNode) []qmp.Action {
 		bitmaps = append(bitmaps, checkpointActions(s.chk, s.live, s.d.overPlans(s.r, s.st))...)
 	}
 	return append(bitmaps, overlays...)
+}
+
+// strays removes from an overlay of the caller's the bitmaps that have the names of
+// checkpoints which are broken below it: over those they would pass for whole ones.
+func (s *snapshotting) strays(nodes []qmp.NamedNode, k *disk) []qmp.Action {
+	over := findNode(nodes, k.target().Format())
+	if over == nil {
+		return nil
+	}
+	var remove []qmp.Action
+	for _, b := range over.Bitmaps {
+		if _, ok := bitmapChain(nodes, k.layers, b.Name); !ok && s.d.tree.Get(b.Name) != nil {
+			remove = append(remove, qmp.BitmapRemove{Node: over.NodeName, Name: b.Name})
+		}
+	}
+	return remove
 }
 
 // makes reports whether the new checkpoint has that name: a bitmap of it that somebody

@@ -39,6 +39,12 @@ func chainSwitchSpecs() []conformance.Spec {
 			Requirements: []string{"CHK-06", "E140"},
 			Body:         copyIntoAnImageWithBitmaps,
 		},
+		{
+			ID:           "snapshot.over-an-image-with-bitmaps",
+			Title:        "a checkpoint that was broken is so above an overlay of the caller's that has a bitmap of its name (109)",
+			Requirements: []string{"CHK-06", "E140", "SNP-06"},
+			Body:         snapshotOverAnImageWithBitmaps,
+		},
 	}
 }
 
@@ -147,27 +153,61 @@ func resizedAndCommitted(t *conformance.T) {
 
 func copyIntoAnImageWithBitmaps(t *conformance.T) {
 	d := oneDisk(t)
-	d.Checkpoint("c0")
-	d.Checkpoint("c1")
-	t.Join()
 	path := t.Path("copy")
 	d.ImageForCopy("vda", path, false)
-	file := qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(path)))
-	t.Expect(d.OnMonitor("blockdev-add", qmp.M("node-name", qmp.Str("copy")), qmp.M("driver", qmp.Str("qcow2")), qmp.M("file", file))).To(BeEmpty())
-	t.Expect(d.OnMonitor("block-dirty-bitmap-add", bitmap("copy", "c0", true)...)).To(BeEmpty())
-	t.Expect(d.OnMonitor("blockdev-del", qmp.M("node-name", qmp.Str("copy")))).To(BeEmpty())
-	t.Expect(d.OnMonitor("block-dirty-bitmap-remove", bitmap(d.FormatNode("vda"), "c0", true)[:2]...)).To(BeEmpty())
-	since := func() {
-		_, err := d.BackupBegin(conformance.PullSpec{
-			Disks: []conformance.PullDisk{{Target: "vda", Scratch: t.Path("none")}}, Since: "c0", Server: t.ServerHere(),
-		}.XML(), nil, 0)
-		t.ExpectError(err, virt.ERR_CHECKPOINT_INCONSISTENT, "missing or broken bitmap 'c0' for disk 'vda'")
-	}
-	since()
+	stray(t, d, path)
+	sinceBroken(t, d)
 	t.Go("guest", func() { d.Scribble("vda", 3) })
 	d.CopyTo("vda", path, virt.DOMAIN_BLOCK_COPY_REUSE_EXT)
 	t.Join()
-	since()
+	sinceBroken(t, d)
+	p := d.BeginPull(conformance.PullSpec{Disks: []conformance.PullDisk{{Target: "vda"}}, Since: "c1", Server: t.ServerHere()})
+	p.ExpectExports()
+	p.EndsWith(0, 1)
+}
+
+// stray makes checkpoints c0, whose bitmap then goes, and c1, and puts a bitmap of the name
+// c0 into an image of the caller's.
+func stray(t *conformance.T, d *conformance.Domain, path string) {
+	d.Checkpoint("c0")
+	d.Checkpoint("c1")
+	t.Join()
+	file := qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(path)))
+	for _, c := range []struct {
+		command string
+		args    []qmp.Member
+	}{
+		{"blockdev-add", []qmp.Member{qmp.M("node-name", qmp.Str("stray")), qmp.M("driver", qmp.Str("qcow2")), qmp.M("file", file), qmp.M("backing", qmp.Null())}},
+		{"block-dirty-bitmap-add", bitmap("stray", "c0", true)},
+		{"blockdev-del", []qmp.Member{qmp.M("node-name", qmp.Str("stray"))}},
+		{"block-dirty-bitmap-remove", bitmap(d.FormatNode("vda"), "c0", true)[:2]},
+	} {
+		t.Expect(d.OnMonitor(c.command, c.args...)).To(BeEmpty(), c.command)
+	}
+}
+
+// sinceBroken expects that nothing starts from c0.
+func sinceBroken(t *conformance.T, d *conformance.Domain) {
+	_, err := d.BackupBegin(conformance.PullSpec{
+		Disks: []conformance.PullDisk{{Target: "vda", Scratch: t.Path("none")}}, Since: "c0", Server: t.ServerHere(),
+	}.XML(), nil, 0)
+	t.ExpectError(err, virt.ERR_CHECKPOINT_INCONSISTENT, "missing or broken bitmap 'c0' for disk 'vda'")
+}
+
+func snapshotOverAnImageWithBitmaps(t *conformance.T) {
+	d := oneDisk(t)
+	path := t.Path("overlay")
+	t.QcowFile(path, 4<<20, 64<<10)
+	t.Keeps(path)
+	stray(t, d, path)
+	sinceBroken(t, d)
+	t.Go("guest", func() { d.Scribble("vda", 3) })
+	d.Snapshot(conformance.SnapshotSpec{
+		Name: "s0", Flags: virt.DOMAIN_SNAPSHOT_CREATE_REUSE_EXT, Disks: []conformance.SnapshotDisk{{Target: "vda", Path: path}},
+	})
+	t.Join()
+	d.Scribble("vda", 2)
+	sinceBroken(t, d)
 	p := d.BeginPull(conformance.PullSpec{Disks: []conformance.PullDisk{{Target: "vda"}}, Since: "c1", Server: t.ServerHere()})
 	p.ExpectExports()
 	p.EndsWith(0, 1)
