@@ -45,6 +45,9 @@ type Device struct {
 	Slot int
 	// WriteThrough says that the guest has no write cache (write-cache=off).
 	WriteThrough bool
+	// WriteErrors and ReadErrors are what becomes of errors (werror, rerror): "report",
+	// "ignore", "stop", "enospc"; "" leaves it to QEMU.
+	WriteErrors, ReadErrors string
 }
 
 // Channel is a port of a virtio serial device, over a unix socket of the host.

@@ -172,6 +172,12 @@ func deviceArgument(d machine.Device) (string, error) {
 	if d.Serial != "" {
 		options["serial"] = d.Serial
 	}
+	if d.WriteErrors != "" {
+		options["werror"] = d.WriteErrors
+	}
+	if d.ReadErrors != "" {
+		options["rerror"] = d.ReadErrors
+	}
 	text, err := json.Marshal(options)
 	return string(text), err
 }

@@ -21,7 +21,8 @@ type device struct {
 	limits       throttleLimits // of block_set_io_throttle
 	group        string
 	writeThrough bool
-	slot         int // on the PCI bus, 0 if nobody asked for one
+	slot         int  // on the PCI bus, 0 if nobody asked for one
+	onlyReports  bool // errors never stop the guest: there is no I/O status
 }
 
 // deviceModel is what the machine knows of a device's driver.
@@ -69,18 +70,20 @@ type deviceSpec struct {
 	driver, id, drive string
 	readOnly, shared  bool
 	writeThrough      bool
+	werror, rerror    string
 	slot              int    // PCI slot that was asked for, 0 for any
 	path              string // in QOM, if it is known already
 }
 
 func specOfDevice(s *machine.Device) deviceSpec {
-	return deviceSpec{driver: s.Driver, id: s.ID, drive: s.Drive, readOnly: s.ReadOnly, slot: s.Slot, writeThrough: s.WriteThrough}
+	return deviceSpec{driver: s.Driver, id: s.ID, drive: s.Drive, readOnly: s.ReadOnly, slot: s.Slot, writeThrough: s.WriteThrough, werror: s.WriteErrors, rerror: s.ReadErrors}
 }
 
 // addDevice attaches a frontend. Reads, unchanged writes and resizes of its disk are
 // shared; a second writer is not, unless share-rw says so (§2.2).
 func (m *Machine) addDevice(s deviceSpec, model deviceModel) *qmp.ReplyError {
 	d := &device{id: s.id, driver: s.driver, ioStatus: "ok", path: s.path, slot: s.slot, writeThrough: s.writeThrough}
+	d.onlyReports = (s.werror == "report" || s.werror == "ignore") && s.rerror != "stop"
 	if d.path == "" {
 		d.path = m.pathOf(s.id)
 	}

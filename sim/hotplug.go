@@ -45,6 +45,7 @@ func (m *Machine) deviceAdd(a qmp.Value) *qmp.ReplyError {
 		return qmp.Generic("'" + driver + "' is not a valid device model name")
 	}
 	s := deviceSpec{driver: driver, id: property(a.Get("id")), drive: property(a.Get("drive")), shared: isOn(a.Get("share-rw")), readOnly: isOn(a.Get("read-only"))}
+	s.werror, s.rerror = property(a.Get("werror")), property(a.Get("rerror"))
 	s.writeThrough = a.Get("write-cache").Present() && !isOn(a.Get("write-cache")) && property(a.Get("write-cache")) != "auto"
 	if err := m.checkBus(model, property(a.Get("bus"))); err != nil {
 		return err

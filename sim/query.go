@@ -81,8 +81,12 @@ func (m *Machine) queryBlock() qmp.Value {
 		if d.root != nil {
 			inserted = d.root.child.queryUnder(d)
 		}
+		status := qmp.Str(d.ioStatus)
+		if d.onlyReports {
+			status = qmp.Value{}
+		}
 		out = append(out, qmp.Dict(
-			qmp.M("io-status", qmp.Str(d.ioStatus)), qmp.M("device", qmp.Str("")), qmp.M("locked", qmp.Bool(false)),
+			qmp.M("io-status", status), qmp.M("device", qmp.Str("")), qmp.M("locked", qmp.Bool(false)),
 			qmp.M("removable", qmp.Bool(false)), qmp.M("inserted", inserted),
 			qmp.M("qdev", qmp.Str(d.qdev())), qmp.M("type", qmp.Str("unknown"))))
 	}

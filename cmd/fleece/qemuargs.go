@@ -122,7 +122,13 @@ func addDevice(spec *machine.Spec, text string, _ *qmp.Schema) error {
 			d.Drive = m.Value.S()
 		case "serial":
 			d.Serial = m.Value.S()
-		case "bus", "addr", "bootindex", "scsi", "num-queues", "iothread", "write-cache", "unit":
+		case "write-cache":
+			d.WriteThrough = m.Value.S() == "off"
+		case "werror":
+			d.WriteErrors = m.Value.S()
+		case "rerror":
+			d.ReadErrors = m.Value.S()
+		case "bus", "addr", "bootindex", "scsi", "num-queues", "iothread", "unit":
 		default:
 			return fmt.Errorf("property %q is not simulated", m.Name)
 		}

@@ -223,6 +223,7 @@ func parseArguments(argv string) (machine.Spec, error) {
 		spec.Devices = append(spec.Devices, machine.Device{
 			Driver: v.Get("driver").S(), ID: v.Get("id").S(), Drive: v.Get("drive").S(),
 			Slot: slotOf(v.Get("addr").S()), WriteThrough: v.Get("write-cache").S() == "off",
+			WriteErrors: v.Get("werror").S(), ReadErrors: v.Get("rerror").S(),
 		})
 	}
 	return spec, nil
@@ -249,6 +250,14 @@ func deviceOf(text string) (d machine.Device) {
 			d.Drive = value
 		case name == "id":
 			d.ID = value
+		case name == "addr":
+			d.Slot = slotOf(value)
+		case name == "write-cache":
+			d.WriteThrough = value == "off"
+		case name == "werror":
+			d.WriteErrors = value
+		case name == "rerror":
+			d.ReadErrors = value
 		}
 	}
 	return d

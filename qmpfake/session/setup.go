@@ -117,7 +117,8 @@ func (s *Setup) Value() qmp.Value {
 	devices := make([]qmp.Value, len(s.Machine.Devices))
 	for i, d := range s.Machine.Devices {
 		devices[i] = qmp.Dict(qmp.M("driver", qmp.Str(d.Driver)), qmp.M("id", qmp.Str(d.ID)), qmp.M("drive", qmp.Str(d.Drive)),
-			qmp.M("read-only", qmp.Bool(d.ReadOnly)), qmp.M("serial", qmp.Str(d.Serial)))
+			qmp.M("read-only", qmp.Bool(d.ReadOnly)), qmp.M("serial", qmp.Str(d.Serial)), qmp.M("write-through", qmp.Bool(d.WriteThrough)),
+			qmp.M("werror", qmp.Str(d.WriteErrors)), qmp.M("rerror", qmp.Str(d.ReadErrors)))
 	}
 	m := &s.Machine
 	return qmp.Dict(
@@ -189,7 +190,8 @@ func parseMachine(v qmp.Value) machine.Spec {
 	for _, d := range v.Get("devices").Items() {
 		m.Devices = append(m.Devices, machine.Device{
 			Driver: d.Get("driver").S(), ID: d.Get("id").S(), Drive: d.Get("drive").S(),
-			ReadOnly: d.Get("read-only").IsTrue(), Serial: d.Get("serial").S(),
+			ReadOnly: d.Get("read-only").IsTrue(), Serial: d.Get("serial").S(), WriteThrough: d.Get("write-through").IsTrue(),
+			WriteErrors: d.Get("werror").S(), ReadErrors: d.Get("rerror").S(),
 		})
 	}
 	return m
