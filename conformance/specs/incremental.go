@@ -52,6 +52,12 @@ func incrementalSpecs() []conformance.Spec {
 			Body:         nothingChangedIsEmpty,
 		},
 		{
+			ID:           "incremental.base-goes-while-begin-prepares",
+			Title:        "an increment whose checkpoint is deleted while Begin prepares is refused (103), and leaves nothing",
+			Requirements: []string{"E139", "BEG-05", "BEG-19"},
+			Body:         baseGoesWhileBeginPrepares,
+		},
+		{
 			ID:           "incremental.beside-a-new-checkpoint",
 			Title:        "a checkpoint made by the Begin that copies an increment starts clean; one made or deleted while it copies does not disturb it",
 			Requirements: []string{"BEG-04", "I4", "I5", "I6", "I10"},
@@ -271,4 +277,33 @@ func besideANewCheckpoint(t *conformance.T) {
 	d.PowerOff()
 	b.ExpectImages()
 	d.ExpectBitmaps()
+}
+
+func baseGoesWhileBeginPrepares(t *conformance.T) {
+	d := oneDisk(t)
+	c := d.Checkpoint("c0")
+	// Begin waits to hear that the image is formatted.
+	gate := t.GateNthEvent("JOB_STATUS_CHANGE", 5)
+	var b *conformance.Backup
+	var err error
+	t.Go("caller", func() {
+		b, err = d.TryBegin(conformance.BackupSpec{Since: "c0", Checkpoint: "c1", Disks: images(t, "image", "vda")})
+	})
+	gate.AwaitArrived()
+	// Without its bitmap: QEMU says nothing while the event is held up.
+	deleted := c.Delete(virt.DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+	gate.Open()
+	t.Join()
+	if deleted != nil { // a real QEMU may have kept its reply behind the event
+		t.ExpectError(deleted, virt.ERR_OPERATION_TIMEOUT, "cannot acquire state change lock")
+		b.AwaitSuccess()
+		b.EndsWith(1)
+		return
+	}
+	t.ExpectError(err, virt.ERR_NO_DOMAIN_CHECKPOINT, "Checkpoint 'c0' for incremental backup of disk 'vda' not found")
+	d.ForgetCheckpoint("c1")
+	t.ExpectFiles(false, t.Path("image-vda"))
+	t.Expect(d.JobIDs()).To(BeEmpty())
+	t.Expect(d.ListAllCheckpoints(0)).To(BeEmpty())
+	t.ExpectNothingLeft(d)
 }

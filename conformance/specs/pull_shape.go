@@ -186,7 +186,12 @@ func pullDomainDies(t *conformance.T) {
 		kind, stats, err := d.GetJobStats(virt.DOMAIN_JOB_STATS_COMPLETED)
 		t.Expect(err).NotTo(HaveOccurred())
 		t.Expect(kind).To(Equal(virt.DOMAIN_JOB_CANCELLED))
-		t.Expect(fmt.Sprint(stats)).To(ContainSubstring("operation"))
+		keys := []string{}
+		for _, p := range stats {
+			keys = append(keys, p.Field)
+		}
+		t.Expect(keys).To(Equal([]string{virt.DOMAIN_JOB_OPERATION, virt.DOMAIN_JOB_ID, virt.DOMAIN_JOB_TIME_ELAPSED, virt.DOMAIN_JOB_SUCCESS}))
+		t.Expect(virt.JobCompletedEvent{Params: stats}.Success()).To(BeFalse())
 		d.Start()
 		d.Write("vdb", 0, shapeDiskBytes) // what was not flushed is lost with the domain
 	}
