@@ -43,6 +43,9 @@ func (m *Machine) command(cmd qmp.Command) (qmp.Value, *qmp.ReplyError) {
 		return v, err
 	}
 	if cmd.Name == "human-monitor-command" {
+		if n, ok := cmd.Args.Get("cpu-index").Int64(); ok && n != 0 {
+			return qmp.Value{}, qmp.Generic("Parameter 'cpu-index' expects a CPU number")
+		}
 		return qmp.Str(m.humanCommand(cmd.Args.Get("command-line").S())), nil
 	}
 	return qmp.Value{}, m.notSimulated(cmd)

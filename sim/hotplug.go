@@ -36,8 +36,8 @@ func isOn(v qmp.Value) bool {
 
 // deviceAdd plugs a device; the order of the checks is qdev_device_add's (§2.9).
 func (m *Machine) deviceAdd(a qmp.Value) *qmp.ReplyError {
-	driver, ok := a.Get("driver").Text()
-	if !ok {
+	driver := property(a.Get("driver"))
+	if !a.Get("driver").Present() {
 		return qmp.Generic("Parameter 'driver' is missing")
 	}
 	model, known := modelOf(driver)

@@ -28,9 +28,12 @@ func (m *Machine) humanCommand(line string) string {
 		m.emit("POWERDOWN", qmp.Value{})
 	case "drive_del":
 		return "Device '" + rest + "' not found\r\n"
-	case "commit":
-		return ""
+	case "help", "?":
+		return "unknown command: '" + strings.TrimSpace(rest) + "'\r\n"
 	default:
+		if out, ok := m.humanVerb(name, strings.TrimSpace(rest)); ok {
+			return out
+		}
 		return "unknown command: '" + name + "'\r\n"
 	}
 	return ""
@@ -67,6 +70,18 @@ func (m *Machine) humanInfo(what string) string {
 		return m.infoBlockStats()
 	case "snapshots":
 		return "There is no snapshot available.\r\n"
+	case "chardev":
+		out := ""
+		for _, id := range m.opts.Chardevs {
+			out += id + ": filename=unix:\r\n"
+		}
+		return out
+	case "mice":
+		return "* Mouse #2: QEMU PS/2 Mouse\r\n"
+	case "migrate":
+		if m.migration.status == "" {
+			return infoMigrate
+		}
 	case "iothreads":
 		return m.infoIOThreads()
 	case "block-jobs":
@@ -74,6 +89,10 @@ func (m *Machine) humanInfo(what string) string {
 	}
 	return "unknown command: 'info " + what + "'\r\n"
 }
+
+// infoMigrate is what is said before the first migration.
+const infoMigrate = "globals:\r\nstore-global-state: on\r\nonly-migratable: off\r\nsend-configuration: on\r\n" +
+	"send-section-footer: on\r\ndecompress-error-check: on\r\nclear-bitmap-shift: 18\r\n"
 
 func (m *Machine) infoStatus() string {
 	switch m.state {
@@ -92,10 +111,14 @@ func (m *Machine) infoBlock(option string) string {
 	switch {
 	case option == "" || option == "-v":
 	case option != "-n":
-		if n := m.node(option); n != nil {
-			return "\r\n" + n.info()
+		n := m.node(option)
+		switch {
+		case n == nil:
+			return ""
+		case n == m.nodes[len(m.nodes)-1]:
+			return n.info()
 		}
-		return ""
+		return "\r\n" + n.info() // the line before the next of the list
 	default:
 		for i := len(m.nodes) - 1; i >= 0; i-- {
 			out = append(out, m.nodes[i].info())

@@ -118,7 +118,7 @@ func (img *image) cutBefore(g int64) {
 func (img *image) copyOnWrite(backing *node, r mapRun, off, n int64) error {
 	size := img.clusterSize()
 	first, last := r.g<<img.bits, (r.g+r.n-1)<<img.bits
-	filled := int64(-1)
+	filled, zeroes := int64(-1), false
 	for _, part := range [...]struct{ cluster, lo, hi int64 }{{first, first, off}, {last, off + n, last + size}} {
 		if part.lo >= part.hi {
 			continue
@@ -130,11 +130,15 @@ func (img *image) copyOnWrite(backing *node, r mapRun, off, n int64) error {
 			}
 		}
 		if backing == nil || img.kindBefore(part.cluster>>img.bits) != mapNone {
+			zeroes = true
 			continue
 		}
 		if err := img.copyPart(backing, part.lo, part.hi-part.lo, img.hostOffset(r, part.lo)-part.lo); err != nil {
 			return err
 		}
+	}
+	if zeroes && backing == nil && !img.data.external {
+		img.file.highest = max(img.file.highest, (r.host+r.n)<<img.bits) // zeroed first (handle_alloc_space)
 	}
 	return nil
 }

@@ -345,6 +345,13 @@ func (m *Machine) inactivateAll() bool {
 		if n.image() == nil || n.readOnly || n.inactive {
 			continue
 		}
+		if m.migration.has("dirty-bitmaps") { // they go with the memory, and stay here
+			if n.drv.flush() != nil || n.image().flush() != nil {
+				return false
+			}
+			n.inactive, n.keepsBitmaps = true, true
+			continue
+		}
 		if n.drv.flush() != nil || n.storeBitmaps() != nil || n.image().flush() != nil {
 			return false
 		}
@@ -361,6 +368,10 @@ func (m *Machine) activateAll() *qmp.ReplyError {
 			continue
 		}
 		n.inactive = false
+		if n.keepsBitmaps {
+			n.keepsBitmaps = false
+			continue
+		}
 		if err := n.loadBitmaps(); err != nil {
 			return ioError("Could not load bitmaps", err)
 		}

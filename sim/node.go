@@ -69,9 +69,10 @@ type node struct {
 	// share, given what their parents need and share.
 	jobPerms func(perm, shared permSet) (permSet, permSet)
 	// inactive is set when a migration has handed the image over.
-	inactive  bool
-	highest   int64 // end of the furthest write so far
-	threshold int64 // of block-set-write-threshold; 0 is none
+	inactive     bool
+	keepsBitmaps bool  // the bitmaps of an inactive image are still in memory
+	highest      int64 // end of the furthest write so far
+	threshold    int64 // of block-set-write-threshold; 0 is none
 	// filename, for the storage drivers
 	path string
 }

@@ -48,6 +48,14 @@ func (m *Machine) qemuIODevice(name, command string) string {
 	}
 	m.beginGuestIO(writesTo(command))
 	m.qemuIO(d.root.child, command)
+	if r, ok := parseIO(command); ok && d.root != nil { // of its requests QEMU counts these
+		switch r.verb {
+		case "aio_write":
+			d.io.count("write", r.n, false)
+		case "aio_read":
+			d.io.count("read", r.n, false)
+		}
+	}
 	m.endGuestIO()
 	return ""
 }
