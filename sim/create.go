@@ -19,14 +19,20 @@ const (
 const newImageClusters = 3
 
 // createWork is the work of a create job: not known to block-job-* (§2.4).
-type createWork struct{}
+type createWork struct{ done bool }
 
-func (w *createWork) step(int) bool                    { return false }
-func (w *createWork) idle() bool                       { return true }
-func (w *createWork) finished(bool)                    {}
-func (w *createWork) setSpeed(int64)                   {}
-func (w *createWork) speed() int64                     { return 0 }
-func (w *createWork) progress() (current, total int64) { return 1, 1 }
+func (w *createWork) step(int) bool  { return false }
+func (w *createWork) idle() bool     { return true }
+func (w *createWork) finished(bool)  {}
+func (w *createWork) setSpeed(int64) {}
+func (w *createWork) speed() int64   { return 0 }
+
+func (w *createWork) progress() (current, total int64) {
+	if w.done {
+		return 1, 1
+	}
+	return 0, 1
+}
 
 // blockdevCreate starts a create job. It runs at once; what fails before any I/O has
 // failed before the reply, all else shows its outcome after it ({06}). The job never
@@ -39,10 +45,15 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 	if err != nil {
 		return err
 	}
-	j.work, j.autoDismiss = &createWork{}, false
+	w := &createWork{}
+	j.work, j.autoDismiss = w, false
 	j.begin()
 	rest, took, err := m.create(args.Get("options"))
+	if slow := m.opts.CreateTime; slow != nil {
+		took = max(took, slow(j.id))
+	}
 	if err != nil {
+		w.done = true
 		j.end(err.Desc)
 		return nil
 	}
@@ -58,6 +69,7 @@ func (m *Machine) blockdevCreate(args qmp.Value) *qmp.ReplyError {
 			return
 		}
 		text := ""
+		w.done = true
 		if err := rest(); err != nil {
 			text = err.Desc
 		}

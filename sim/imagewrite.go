@@ -116,9 +116,9 @@ func (img *image) cutBefore(g int64) {
 // copyOnWrite copies what the backing file shows around [off, off+n) in the first and in
 // the last cluster of r. Those of a data file may hold something else.
 func (img *image) copyOnWrite(backing *node, r mapRun, off, n int64) error {
-	size := img.clusterSize()
+	size, zeroes := img.clusterSize(), false
 	first, last := r.g<<img.bits, (r.g+r.n-1)<<img.bits
-	filled, zeroes := int64(-1), false
+	filled := int64(-1)
 	for _, part := range [...]struct{ cluster, lo, hi int64 }{{first, first, off}, {last, off + n, last + size}} {
 		if part.lo >= part.hi {
 			continue

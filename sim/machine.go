@@ -42,6 +42,9 @@ type Options struct {
 	// Chardevs are the sockets that connected to who listened, by id: monitors that
 	// QEMU was started with.
 	Chardevs []string
+	// CreateTime tells how long the blockdev-create job of an id is to take, where that
+	// is longer than usual. It is called with the machine's lock held.
+	CreateTime func(id string) time.Duration
 	// Output receives what the real binary prints on its stdout: the results of
 	// qemu-io (§10). The default is to drop it. It is called with the machine's
 	// lock held and must not call back.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type exchange struct {
 	command qmp.Value
 	raw     string
 	answers []qmp.Value
+	ended   []time.Duration // when jobs concluded, as their events among answers say
 }
 
 func (e *exchange) id() string { return e.command.Get("id").S() }
@@ -147,10 +149,62 @@ func (r *Recording) begin(line int, l qmp.Line) error {
 
 func (r *Recording) answer(e *exchange, l qmp.Line) {
 	e.answers = append(e.answers, l.Message)
+	if isConcluded(l.Message) {
+		e.ended = append(e.ended, l.At)
+	}
 	r.signal = r.signal || l.Message.Get("data").Get("reason").S() == "host-signal"
 	if !l.Message.Get("event").Present() {
 		e.done = l.At
 	}
+}
+
+// isConcluded reports whether a message tells of a job that has concluded.
+func isConcluded(v qmp.Value) bool {
+	return v.Get("event").S() == "JOB_STATUS_CHANGE" && v.Get("data").Get("status").S() == "concluded"
+}
+
+// createTimes gives the times of jobs that create images and took longer than until the
+// next command: for each id, one after the other.
+func (r *Recording) createTimes() func(id string) time.Duration {
+	took := map[string][]time.Duration{}
+	for i := range r.exchanges {
+		e := &r.exchanges[i]
+		refused := slices.ContainsFunc(e.answers, func(a qmp.Value) bool { return a.Get("error").Present() })
+		if e.command.Get("execute").S() != "blockdev-create" || refused {
+			continue
+		}
+		id := e.command.Get("arguments").Get("job-id").S()
+		took[id] = append(took[id], r.createTime(i, id))
+	}
+	return func(id string) time.Duration {
+		if len(took[id]) == 0 {
+			return 0
+		}
+		d := took[id][0]
+		took[id] = took[id][1:]
+		return d
+	}
+}
+
+// createTime is how long the job took that exchange i began; 0 if it was over before the
+// next command.
+func (r *Recording) createTime(i int, id string) time.Duration {
+	for k := i; k < len(r.exchanges); k++ {
+		n := 0
+		for _, a := range r.exchanges[k].answers {
+			if !isConcluded(a) {
+				continue
+			}
+			if a.Get("data").Get("id").S() == id {
+				if k == i {
+					return 0
+				}
+				return r.exchanges[k].ended[n] - r.exchanges[i].done
+			}
+			n++
+		}
+	}
+	return 0
 }
 
 // join makes one session of a recording and those that continue it.

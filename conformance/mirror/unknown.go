@@ -36,7 +36,7 @@ func replayGroup(group []*Recording, schema *qmp.Schema, g guess) []Session {
 	err := inReplayer(func(r *replayer) {
 		for i, rec := range group {
 			s := stageOf(rec, i > 0)
-			s.opts.Schema, s.opts.Chardevs = schema, rec.chardevs
+			s.opts.Schema, s.opts.Chardevs, s.opts.CreateTime = schema, rec.chardevs, rec.createTimes()
 			if g.text != "" {
 				s.filled, s.opts.ChunkTime = g.filled, g.chunk
 			}
