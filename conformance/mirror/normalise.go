@@ -30,7 +30,8 @@ import (
 //  7. resets of the guest's own making: they are its firmware's.
 //  8. the figures of a migration: they are about the guest's memory.
 //  9. a query of jobs may meet a job that copies one chunk earlier or later than the
-//     recording: what the query before it or after it was told will do.
+//     recording: what the query before it or after it was told will do, and so will
+//     1 MiB more or less.
 //  10. minus zero is zero: recording clients read it so.
 //  11. the graph's numbers and the order of its lists: they name the same edges.
 //  12. when a device is gone: QEMU takes it apart when no thread can see it any more;
