@@ -183,6 +183,7 @@ func (d *domain) create(r *run, c qmp.BlockdevCreate, made *creation, send runne
 	for !made.concluded && d.usable(r) == nil {
 		d.cond.Wait()
 	}
+	d.created(r)
 	if d.usable(r) != nil {
 		return virt.Errorf(virt.ERR_OPERATION_FAILED, virt.FROM_QEMU, "blockdev-create job was cancelled")
 	}

@@ -85,6 +85,8 @@ type run struct {
 	// left says that the guest is somewhere else, and leftFor why.
 	left    bool
 	leftFor stopReason
+	// creating counts the jobs that make images.
+	creating int
 	// letGo are devices that the guest has let go and that are still in disks.
 	letGo []string
 }

@@ -30,11 +30,18 @@ func (d *domain) exec(r *run, c qmp.Commander) (qmp.Value, error) {
 	if err := d.usable(r); err != nil {
 		return qmp.Value{}, err
 	}
+	_, creates := c.(qmp.BlockdevCreate)
+	if creates {
+		r.creating++
+	}
 	d.mu.Unlock()
 	v, err := r.mon.Run(c.Command())
 	d.mu.Lock()
 	if err == nil {
 		return v, d.usable(r)
+	}
+	if creates {
+		d.created(r)
 	}
 	if !refused(err) && r.lost == nil {
 		// The reader task will say so too; but who tried again before it came to
@@ -42,6 +49,12 @@ func (d *domain) exec(r *run, c qmp.Commander) (qmp.Value, error) {
 		d.lose(r, err)
 	}
 	return qmp.Value{}, monitorError(err)
+}
+
+// created notes that a job that makes an image is over.
+func (d *domain) created(r *run) {
+	r.creating--
+	d.cond.Broadcast()
 }
 
 // lose notes that nobody can speak to the machine any more.

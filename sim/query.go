@@ -6,6 +6,9 @@ import "fleece/qmp"
 func (m *Machine) queryCommand(cmd qmp.Command) (v qmp.Value, done bool, err *qmp.ReplyError) {
 	switch cmd.Name {
 	case "query-named-block-nodes":
+		if m.meetsHalfOpen() {
+			_ = m.die("")
+		}
 		return m.queryNodes(cmd.Args.Get("flat").IsTrue()), true, nil
 	case "query-block":
 		return m.queryBlock(), true, nil
