@@ -107,7 +107,15 @@ func (b *Backup) Forget() {
 
 // AwaitSuccess waits for the completion event of this backup and expects success.
 func (b *Backup) AwaitSuccess() virt.JobCompletedEvent {
-	e := b.d.t.AwaitJobCompleted(b.done + 1)
+	var e virt.JobCompletedEvent
+	b.d.t.Await(fmt.Sprintf("JOB_COMPLETED of job %d", b.ID), func() bool {
+		for _, e = range b.d.t.JobsCompleted()[b.done:] { // that of an earlier job may still be on its way
+			if e.ID() == b.ID && e.Domain.Name == b.d.Name {
+				return true
+			}
+		}
+		return false
+	})
 	b.d.t.Expect(e.Success()).To(beTrue(), "the job failed: %s", e.ErrorMessage())
 	return e
 }

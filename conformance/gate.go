@@ -27,6 +27,13 @@ func (t *T) GateNthEvent(name string, n int) *Gate {
 	return g.place(qmp.Rule{Event: name, Nth: n, Hold: g.hold})
 }
 
+// SeeReply lets everything pass. Something has arrived when the first command of that
+// name was answered.
+func (t *T) SeeReply(command string) *Gate {
+	g := &Gate{t: t}
+	return g.place(qmp.Rule{Reply: command, Hold: g.note})
+}
+
 // LoseReplies lets the replies to a command vanish until the gate is opened.
 // Something has arrived with the first.
 func (t *T) LoseReplies(command string) *Gate {

@@ -27,6 +27,13 @@ func checkpointSizeSpecs() []conformance.Spec {
 			Body:         sizeWaitsForTheLock,
 		},
 		{
+			ID: "checkpoint.size-beside-a-begin",
+			Title: "SIZE can be asked for while a Begin makes its images: " +
+				"QEMU 7.2 does not survive a question for its nodes then",
+			Requirements: []string{"CHK-03", "BEG-19"},
+			Body:         sizeBesideABegin,
+		},
+		{
 			ID:           "checkpoint.description",
 			Title:        "a description holds the domain unless NO_DOMAIN is given, and no size unless SIZE is; it can be redefined and is then the same",
 			Requirements: []string{"CHK-03", "CHK-05", "CHK-01"},
@@ -39,6 +46,31 @@ func checkpointSizeSpecs() []conformance.Spec {
 			Body:         checkpointHandles,
 		},
 	}
+}
+
+func sizeBesideABegin(t *conformance.T) {
+	d := t.StartDomain(conformance.DomainSpec{Disks: []conformance.DiskSpec{
+		conformance.SmallDisk("vda"), conformance.SmallDisk("vdb"), conformance.SmallDisk("vdc"),
+	}})
+	d.Checkpoint("c1")
+	d.Scribble("vda", 2)
+	want := sizeOf(t, description(t, d, "c1", virt.DOMAIN_CHECKPOINT_XML_SIZE), "vda")
+	creation := t.SeeReply("blockdev-create")
+	for range 3 {
+		t.Go("asker", func() {
+			creation.AwaitArrived()
+			for range 4 {
+				text := description(t, d, "c1", virt.DOMAIN_CHECKPOINT_XML_SIZE)
+				t.Expect(sizeOf(t, text, "vda")).To(Equal(want))
+			}
+		})
+	}
+	b := d.Begin(conformance.BackupSpec{})
+	t.Join()
+	b.AwaitSuccess()
+	creation.Open()
+	b.EndsWith(1)
+	b.ExpectImages()
 }
 
 // bitmapNamed are the arguments that name a bitmap of a node.
