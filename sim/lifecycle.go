@@ -1,6 +1,10 @@
 package sim
 
-import "fleece/qmp"
+import (
+	"slices"
+
+	"fleece/qmp"
+)
 
 // runState is QEMU's RunState as far as a machine without a guest gets.
 type runState string
@@ -81,7 +85,7 @@ func (m *Machine) flushAll() {
 // reset resets the guest. One that is paused is as before its start afterwards, and
 // devices whose unplug was asked for are gone (seen with the real binary).
 func (m *Machine) reset() {
-	for _, d := range m.devices { // each device drains its backend
+	for _, d := range slices.Backward(m.devices) { // each drains its backend, the youngest first
 		if d.root != nil {
 			times := 1
 			if d.wantsUnplug {
