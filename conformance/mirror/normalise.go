@@ -112,7 +112,7 @@ func moveReply(answers []qmp.Value, creates, scans bool, stays func(qmp.Value) b
 		switch event := m.Get("event").S(); {
 		case creates && m.Get("data").Get("status").S() == "created":
 			worked = append(worked, jobOf(m))
-		case ok && (n > 0 || scans || drains(answers[:i], jobOf(m))) && event == "BLOCK_JOB_COMPLETED",
+		case ok && (n > 0 || scans || drains(answers, i, jobOf(m))) && event == "BLOCK_JOB_COMPLETED",
 			event == "BLOCK_JOB_PENDING", event == "BLOCK_JOB_ERROR":
 			worked = append(worked, jobOf(m))
 		}
@@ -142,11 +142,21 @@ func moveReply(answers []qmp.Value, creates, scans bool, stays func(qmp.Value) b
 	return slices.Concat(out, answers[reply:reply+1], late, answers[reply+1:])
 }
 
-// drains reports whether another job was paused while this one ended.
-func drains(before []qmp.Value, id string) bool {
+// drains reports whether another job that copies was paused while this one ended, which is
+// at i. One that had no work and ends at once, too, copies nothing.
+func drains(answers []qmp.Value, i int, id string) bool {
+	before := answers[:i]
 	at := slices.IndexFunc(before, func(m qmp.Value) bool { return isWaiting(m) && jobOf(m) == id })
 	return at >= 0 && slices.ContainsFunc(before[at:], func(m qmp.Value) bool {
-		return m.Get("data").Get("status").S() == "paused"
+		return m.Get("data").Get("status").S() == "paused" && !endsEmpty(answers, jobOf(m))
+	})
+}
+
+// endsEmpty reports whether a job ends that had no work.
+func endsEmpty(answers []qmp.Value, id string) bool {
+	return slices.ContainsFunc(answers, func(m qmp.Value) bool {
+		n, ok := m.Get("data").Get("len").Int64()
+		return ok && n == 0 && m.Get("event").S() == "BLOCK_JOB_COMPLETED" && jobOf(m) == id
 	})
 }
 
