@@ -120,7 +120,7 @@ func (t *l2Table) standard(src source, h *Header, i int64) (unit, error) {
 		return unit{kind: Zero}, nil
 	}
 	host := int64(v & offsetMask)
-	if host == 0 && !(h.ExternalData() && v&flagCopied != 0) {
+	if host == 0 && (!h.ExternalData() || v&flagCopied == 0) {
 		return unit{kind: Unallocated}, nil
 	}
 	return unit{host: host}, t.checkHost(src, h, host, i, at, v)
@@ -157,7 +157,7 @@ func (t *l2Table) extended(src source, h *Header, i int64) (unit, error) {
 // where the guest has it.
 func (t *l2Table) checkHost(src source, h *Header, host, i, at int64, v uint64) error {
 	if h.ExternalData() {
-		return checkExternal(h, (t.index*h.l2Entries()+i)<<h.ClusterBits, host, at, v)
+		return checkExternal((t.index*h.l2Entries()+i)<<h.ClusterBits, host, at, v)
 	}
 	if !h.aligned(host) {
 		return corrupt("L2 table entry", at, v, "the data is not at the beginning of a cluster")
@@ -170,7 +170,7 @@ func (t *l2Table) checkHost(src source, h *Header, host, i, at int64, v uint64) 
 
 // checkExternal refuses a host offset in a data file that is not the guest's
 // (qcow2_get_host_offset).
-func checkExternal(h *Header, guest, host, at int64, v uint64) error {
+func checkExternal(guest, host, at int64, v uint64) error {
 	if host != guest {
 		return corrupt("L2 table entry", at, v, "the offset in the data file is not that in the disk")
 	}

@@ -85,7 +85,7 @@ func (r *Recording) compare(actual [][]qmp.Value, left map[string]string) Sessio
 		switch {
 		case ok:
 			s.LeftOut = append(s.LeftOut, LeftOut{e.what(), reason})
-		case !slices.Equal(wantText, gotText) && !r.metLater(i, gotText) && !(r.hasCopied(i) && slices.EqualFunc(wantText, gotText, sameButLengths)):
+		case !slices.Equal(wantText, gotText) && !r.metLater(i, gotText) && (!r.hasCopied(i) || !slices.EqualFunc(wantText, gotText, sameButLengths)):
 			s.Differences = append(s.Differences, Difference{e.line, e.what(), wantText, gotText})
 		}
 	}
