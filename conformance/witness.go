@@ -31,6 +31,9 @@ type noting struct {
 	t *T
 }
 
+// NewLeafMutex makes the locks that the process itself makes: plain ones would be points.
+func (n noting) NewLeafMutex(name string) rt.Mutex { return rt.NewLeafMutex(n.Process, name) }
+
 // Note keeps errors of the public layer and writes the note.
 func (n noting) Note(kind string, args ...any) {
 	for _, a := range args {
