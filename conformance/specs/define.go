@@ -197,12 +197,12 @@ func driverKilledInAnUndefine(t *conformance.T) {
 	t.Join()
 	document, err := d.GetXMLDesc(virt.DOMAIN_XML_INACTIVE)
 	t.Expect(err).NotTo(HaveOccurred())
-	running := t.Random(1)(2) == 0
+	running := t.Random(1)(4) == 0
 	if !running {
 		d.PowerOff()
 	}
 	d.MayBeUndefined()
-	diesWithin(t, 60, func() { _ = d.Undefine(virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA) })
+	diesWithin(t, 40, func() { _ = d.Undefine(virt.DOMAIN_UNDEFINE_CHECKPOINTS_METADATA) })
 	if d.Known() {
 		expectChain(t, d, "c0", "c1")
 	}
