@@ -72,6 +72,9 @@ func (b *bitmap) mergeFrom(src *bitmap) {
 	}
 }
 
+// beyond reports whether a byte before end lies in no granule.
+func (b *bitmap) beyond(end int64) bool { return (end-1)>>b.shift > (b.size-1)>>b.shift }
+
 // resize grows with clean granules or cuts off (§3.4).
 func (b *bitmap) resize(size int64) {
 	end := (size + b.granularity() - 1) >> b.shift

@@ -218,7 +218,7 @@ func (m *Machine) createQcow2(options qmp.Value) (rest func() *qmp.ReplyError, e
 // createFileNode finds or opens the storage of a new image.
 func (m *Machine) createFileNode(ref qmp.Value) (*node, *qmp.ReplyError) {
 	if ref.Kind() == qmp.KindDict {
-		return m.open(ref, access{}, false)
+		return m.open(ref, access{}, asStorage)
 	}
 	return m.lookup(ref.S())
 }

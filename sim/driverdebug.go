@@ -9,7 +9,8 @@ import (
 
 // debugDriver is blkdebug with inject-error rules. A rule waits for its event, which a
 // format above or the request itself raises; "none" is raised when the node is opened.
-// The events of a format's metadata are not raised here.
+// The events of a format's metadata are those of allocating writes: cluster_alloc,
+// refblock_load, refblock_update_part, l2_alloc_write, l2_update, l1_update.
 type debugDriver struct {
 	passDriver
 	rules  []*debugRule
@@ -119,11 +120,24 @@ func (d *debugDriver) flush() error {
 	return d.fail("flush", 0, 0)
 }
 
-// event tells the child that holds an image what the format is about to do.
-func (n *node) event(name string) {
-	if file := n.child("file"); file != nil {
-		if d, ok := file.drv.(*debugDriver); ok {
-			d.raise(name)
-		}
+// event tells the file of an image what the format is about to do.
+func (img *image) event(name string) {
+	if d, ok := img.file.drv.(*debugDriver); ok {
+		d.raise(name)
 	}
+}
+
+// coldRefcounts reads the counts before the first change. Reading can only fail for a
+// rule; what it reads is known.
+func (img *image) coldRefcounts() error {
+	d, ok := img.file.drv.(*debugDriver)
+	if !ok || !img.refsCold || len(img.refBlocks) == 0 {
+		return nil
+	}
+	d.raise("refblock_load")
+	if err := d.fail("read", img.refBlocks[0]<<img.bits, img.clusterSize()); err != nil {
+		return err
+	}
+	img.refsCold = false
+	return nil
 }

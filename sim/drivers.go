@@ -35,7 +35,7 @@ func (d *passDriver) write(off, n int64, segs []segment) error {
 	return d.file().writeSegments(off, n, segs)
 }
 func (d *passDriver) zero(off, n int64) error    { return d.file().zero(off, n) }
-func (d *passDriver) discard(off, n int64) error { return d.file().drv.discard(off, n) }
+func (d *passDriver) discard(off, n int64) error { return d.file().discard(off, n) }
 func (d *passDriver) length() int64              { return d.file().length() }
 func (d *passDriver) truncate(size int64) error  { return d.file().drv.truncate(size) }
 func (d *passDriver) flush() error               { return nil }
@@ -56,12 +56,11 @@ type qcow2Driver struct {
 }
 
 func (d *qcow2Driver) read(r *reader, off, n int64) error {
-	d.n.event("read_aio")
+	d.img.event("read_aio")
 	return d.img.read(r, d.n.backing(), off, n)
 }
 
 func (d *qcow2Driver) write(off, n int64, segs []segment) error {
-	d.n.event("write_aio")
 	return d.img.write(d.n.backing(), off, n, segs)
 }
 

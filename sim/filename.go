@@ -86,7 +86,7 @@ func (n *node) strongOptions() []qmp.Member {
 		names = []string{"config", "align", "max-transfer", "opt-write-zero", "max-write-zero", "opt-discard", "max-discard"}
 	}
 	var out []qmp.Member
-	for i, rule := range n.options.Get("inject-error").Items() {
+	for i, rule := range slices.Backward(n.options.Get("inject-error").Items()) {
 		for _, option := range slices.Backward(rule.Members()) { // a QDict shows the newest first
 			out = append(out, qmp.M("inject-error."+itoa(int64(i))+"."+option.Name, option.Value))
 		}

@@ -19,7 +19,7 @@ func (m *Machine) GuestWrite(dev string, off int64, data []byte) error {
 // GuestZero is a write-zeroes request.
 func (m *Machine) GuestZero(dev string, off, n int64) error {
 	return m.guest("write zeroes", dev, off, n, func(x *node) error {
-		return m.through(x, off, n, func(x *node) error { return x.zero(off, n) })
+		return m.through(x, change{off: off, length: n}, func(x *node) error { return x.zero(off, n) })
 	})
 }
 
@@ -31,10 +31,11 @@ func (m *Machine) GuestDiscard(dev string, off, n int64) error {
 }
 
 func (m *Machine) guestDiscard(n *node, off, length int64) error {
-	if !n.unmap {
+	if !n.unmap && !n.bitmaps.frozen() {
 		return nil
 	}
-	return m.through(n, off, length, func(n *node) error { return n.discard(off, length) })
+	c := change{off: off, length: length, discard: true}
+	return m.through(n, c, func(n *node) error { return n.discard(off, length) })
 }
 
 // GuestRead fills p from off of a disk.
@@ -90,7 +91,7 @@ func (m *Machine) device(name string) *device {
 func (m *Machine) guestWrite(n *node, off int64, data []byte) error {
 	lo := off &^ (sectorSize - 1)
 	hi := min((off+int64(len(data))+sectorSize-1)&^(sectorSize-1), n.length())
-	return m.through(n, lo, hi-lo, func(n *node) error {
+	return m.through(n, change{off: lo, length: hi - lo}, func(n *node) error {
 		if lo == off && hi == off+int64(len(data)) {
 			return n.write(data, off)
 		}
@@ -103,24 +104,53 @@ func (m *Machine) guestWrite(n *node, off int64, data []byte) error {
 	})
 }
 
+// change is a request that changes what a disk shows.
+type change struct {
+	off, length int64
+	discard     bool
+}
+
+// tried marks a request that failed in a node.
+func (c change) tried(n *node, err error) {
+	if n.bitmaps.frozen() {
+		return // refused before it is tracked
+	}
+	if c.discard {
+		n.bitmaps.dirty(c.off, c.length)
+		return
+	}
+	n.wrote(c.off, c.length, err)
+}
+
 // through makes a changing request after every copy-before-write filter on its way
-// down has seen it.
-func (m *Machine) through(n *node, off, length int64, f func(*node) error) error {
+// down has seen it. What one of them fails is marked in it and in the nodes above.
+func (m *Machine) through(n *node, c change, f func(*node) error) error {
 	for x := n; x != nil; x = x.filtered() {
-		if x.readOnly {
-			return syscall.EPERM
-		}
-		if x.inactive {
-			_ = m.die("") // an assertion of the real binary: the image belongs to another machine
-			return syscall.EPERM
-		}
-		if d := x.cow(); d != nil {
-			if err := d.beforeWrite(off, length); err != nil {
-				return err
+		if err := x.admit(c); err != nil {
+			for y := n; y != x; y = y.filtered() {
+				c.tried(y, err)
 			}
+			c.tried(x, err)
+			return err
 		}
 	}
 	return f(n)
+}
+
+// admit lets a changing request pass a node on its way down.
+func (n *node) admit(c change) error {
+	switch d := n.cow(); {
+	case n.bitmaps.frozen():
+		return syscall.EPERM
+	case n.readOnly:
+		return syscall.EPERM
+	case n.inactive:
+		_ = n.m.die("") // an assertion of the real binary: the image belongs to another machine
+		return syscall.EPERM
+	case d != nil:
+		return d.beforeWrite(c.off, c.length)
+	}
+	return nil
 }
 
 // flushDown flushes a node and what is below it.

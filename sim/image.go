@@ -52,6 +52,7 @@ type image struct {
 	version uint32
 	size    int64 // virtual, bytes
 
+	passes                     bool // discards, to the file below
 	lazyRefcounts              bool // of the header; refcounts are written at flush anyway
 	backingFile, backingFormat string
 	extraExtensions            []byte // kept as they were found
@@ -78,7 +79,9 @@ type image struct {
 
 	scratch []segment
 	moved   []segment
-	before  []mapRun // what a write that is under way replaces
+	// What a write that is under way replaces, and end before it.
+	before    []mapRun
+	endBefore int64
 	// The machine's memory, or for an image in another image its own.
 	memory *imageMemory
 }

@@ -56,6 +56,10 @@ func (img *image) allocClusters(n int64) (int64, error) { return img.allocBytes(
 // allocBytes reserves clusters that read as zero, for metadata that need not fill
 // them.
 func (img *image) allocBytes(bytes int64) (int64, error) {
+	img.event("cluster_alloc")
+	if err := img.coldRefcounts(); err != nil {
+		return 0, err
+	}
 	n, length := img.clustersFor(bytes), img.file.length()
 	at, used := img.reserve(n, bytes)
 	if !used {
@@ -102,19 +106,47 @@ func (img *image) makeTable(index int64) error {
 	if ok {
 		return nil
 	}
+	end := img.end
 	cluster, err := img.allocClusters(1)
 	if err != nil {
 		return err
 	}
 	img.tables = slices.Insert(img.tables, at, l2Table{index: index, cluster: cluster})
+	if err := img.storeTable(at); err != nil {
+		img.tables = slices.Delete(img.tables, at, at+1)
+		img.freeClusters(cluster, 1)
+		img.shrink(end)
+		return err
+	}
+	return nil
+}
+
+// storeTable writes a new table, and before it what must not be younger.
+func (img *image) storeTable(at int) error {
 	if err := img.flushRefcounts(); err != nil {
 		return err
 	}
+	img.event("l2_alloc_write")
 	for i := range img.tables {
 		if err := img.flushTable(&img.tables[i]); err != nil {
 			return err
 		}
 	}
-	img.file.bitmaps.dirty(cluster<<img.bits, img.clusterSize())
+	img.event("l2_update")
+	off := img.tables[at].cluster << img.bits
+	if d, ok := img.file.drv.(*debugDriver); ok {
+		if err := d.fail("write", off, img.clusterSize()); err != nil {
+			img.file.wrote(off, img.clusterSize(), err)
+			return err
+		}
+	}
+	img.file.wrote(off, img.clusterSize(), nil) // of zeroes, as they are there
+	img.file.reached(off + img.clusterSize())
 	return img.linkTable(&img.tables[at])
+}
+
+// shrink takes back what was promised to the file beyond end.
+func (img *image) shrink(end int64) {
+	img.end = end
+	img.file.promise(end)
 }

@@ -32,7 +32,7 @@ func (m *Machine) openDataFile(n *node, img *image) *qmp.ReplyError {
 		return qmp.Generic("'data-file' is required for this image")
 	default:
 		c, err := m.open(qmp.Dict(qmp.M("driver", qmp.Str("file")), qmp.M("filename", qmp.Str(img.data.name)),
-			qmp.M("read-only", qmp.Bool(n.readOnly))), n.handsDown("data-file"), false)
+			qmp.M("read-only", qmp.Bool(n.readOnly))), n.handsDown("data-file"), asChild)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,15 @@ func (d *dataFile) fill(off, n int64) error {
 	return d.clear(off, n)
 }
 
-// letGo gives the host clusters of a run back. In a data file that is a discard, if the
+// tune sets what the options of an image's node say to the format.
+func (n *node) tune(img *image) {
+	img.passes = n.unmap
+	if pass := n.options.Get("pass-discard-request"); pass.Present() {
+		img.passes = pass.IsTrue()
+	}
+}
+
+// letGo gives the host clusters of a run back, and discards them in the file if the
 // image's node was opened with discard=unmap.
 func (img *image) letGo(r mapRun) error {
 	switch {
@@ -78,6 +86,11 @@ func (img *image) letGo(r mapRun) error {
 		return nil
 	case !img.data.external:
 		img.freeClusters(r.host, r.n)
+		if img.passes {
+			_ = img.file.discard(r.host<<img.bits, r.n<<img.bits) // nobody looks at what it says (qcow2_process_discards)
+		}
+		return nil
+	case !img.passes:
 		return nil
 	}
 	off := r.host << img.bits

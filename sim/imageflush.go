@@ -61,6 +61,7 @@ func (img *image) flushRefcounts() error {
 			return err
 		}
 	}
+	img.event("refblock_update_part")
 	if err := img.writeRefcounts(); err != nil {
 		return err
 	}
@@ -107,11 +108,15 @@ func (img *image) writeRefcounts() error {
 			if err := img.put(p, img.refBlocks[block]<<img.bits+(d.lo-first)*2); err != nil {
 				return err
 			}
+			img.file.reached((img.refBlocks[block] + 1) << img.bits) // QEMU writes all of it
 		}
 		d.lo = hi
 	}
 	return nil
 }
+
+// l2SliceMax is how much of a table QEMU writes at least, if it has as much; in bytes.
+const l2SliceMax = 64 << 10
 
 func (img *image) flushTable(t *l2Table) error {
 	if t.dirtyHi == 0 {
@@ -126,7 +131,10 @@ func (img *image) flushTable(t *l2Table) error {
 		}
 		g += r.n
 	}
+	img.event("l2_update")
 	at := t.cluster<<img.bits + t.dirtyLo*8
+	slice := min(img.clusterSize(), l2SliceMax)
+	img.file.reached(t.cluster<<img.bits + (t.dirtyHi*8+slice-1)&^(slice-1))
 	t.dirtyLo, t.dirtyHi = 0, 0
 	return img.put(p, at)
 }
@@ -151,6 +159,7 @@ func (img *image) linkTable(t *l2Table) error {
 	p := img.metaOut(8)
 	binary.BigEndian.PutUint64(p, uint64(t.cluster)<<img.bits|qcow2Copied)
 	t.linked = true
+	img.event("l1_update")
 	return img.put(p, img.l1Offset+t.index*8)
 }
 

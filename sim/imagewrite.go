@@ -19,6 +19,7 @@ func (img *image) write(backing *node, off, n int64, segs []segment) error {
 		}
 		host := img.hostOffset(r, off)
 		img.scratch = cut(img.scratch[:0], segs, off, length, host-off)
+		img.event("write_aio")
 		if err := img.content().writeSegments(host, length, img.scratch); err != nil {
 			if isNew {
 				img.takeBack(r)
@@ -47,7 +48,7 @@ func (img *image) allocate(backing *node, r mapRun, off, n, after int64) (mapRun
 // fillZeroes turns clusters that read as zero, and have a place in the file, into data.
 func (img *image) fillZeroes(r mapRun, off, n int64) (mapRun, error) {
 	r.n = min(r.n, (off+n-1)>>img.bits-r.g+1)
-	img.before = append(img.before, r)
+	img.before, img.endBefore = append(img.before, r), img.end
 	if err := img.content().zero(r.host<<img.bits, r.n<<img.bits); err != nil {
 		return r, err
 	}
@@ -72,6 +73,7 @@ func (img *image) allocateData(backing *node, off, n, after int64) (mapRun, erro
 	if err := img.makeTable(r.g / img.perL2()); err != nil {
 		return r, err
 	}
+	img.endBefore = img.end
 	if err := img.place(&r, after); err != nil {
 		return r, err
 	}
@@ -175,4 +177,5 @@ func (img *image) takeBack(r mapRun) {
 		}
 		_ = img.setRun(was) // the tables exist
 	}
+	img.shrink(img.endBefore)
 }

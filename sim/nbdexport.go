@@ -155,7 +155,7 @@ func (d *exportDisk) WriteAt(p []byte, off int64) error {
 // WriteZeroes stores zeroes.
 func (d *exportDisk) WriteZeroes(off, n int64, noHole, _ bool) error {
 	return d.request(true, n, func(x *node) error {
-		return d.m.through(x, off, n, func(x *node) error {
+		return d.m.through(x, change{off: off, length: n}, func(x *node) error {
 			if noHole {
 				return x.zero(off, n)
 			}

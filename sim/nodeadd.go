@@ -55,7 +55,7 @@ func (m *Machine) blockdevAdd(options qmp.Value) *qmp.ReplyError {
 	if !name.Present() {
 		return qmp.Generic("'node-name' must be specified for the root node")
 	}
-	n, err := m.open(options, access{}, true)
+	n, err := m.open(options, access{}, asRoot)
 	if err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ func (m *Machine) blockdevAdd(options qmp.Value) *qmp.ReplyError {
 
 // open opens a node with its inline children, read-only as its parent says if it does
 // not say it itself; on an error nothing is left.
-func (m *Machine) open(options qmp.Value, inherited access, root bool) (*node, *qmp.ReplyError) {
+func (m *Machine) open(options qmp.Value, inherited access, as opening) (*node, *qmp.ReplyError) {
 	n := &node{m: m, kind: options.Get("driver").S(), options: options, owned: true}
 	n.said = accessOf(options)
 	n.mode = n.said.or(inherited)
 	n.readOnly = n.mode.readOnly
-	n.unmap = options.Get("discard").S() == "unmap"
+	n.unmap = options.Get("discard").TextOr(as.discard()) == "unmap"
 	n.findZeroes = options.Get("detect-zeroes").TextOr("off")
 	if options.Get("force-share").IsTrue() && !n.readOnly {
 		return nil, qmp.Generic("force-share=on can only be used with read-only images")
@@ -95,7 +95,7 @@ func (m *Machine) open(options qmp.Value, inherited access, root bool) (*node, *
 		m.undoOpen(n)
 		return nil, err
 	}
-	n.owned = root
+	n.owned = as == asRoot
 	return n, nil
 }
 
@@ -111,7 +111,7 @@ func (m *Machine) badName(n *node, err *qmp.ReplyError) *qmp.ReplyError {
 		m.noise(c)
 	}
 	if ref.Kind() == qmp.KindDict {
-		c, failed := m.open(ref, n.mode, false)
+		c, failed := m.open(ref, n.mode, asChild)
 		if failed != nil {
 			return failed
 		}
@@ -261,7 +261,7 @@ func (m *Machine) openChild(n *node, role, option string) (*node, *qmp.ReplyErro
 	if share := n.options.Get("force-share"); share.Present() && !ref.Get("force-share").Present() {
 		ref = ref.With("force-share", share)
 	}
-	c, err := m.open(ref, n.handsDown(role), false)
+	c, err := m.open(ref, n.handsDown(role), asChild)
 	if err != nil {
 		return nil, err
 	}
@@ -320,6 +320,7 @@ func (m *Machine) openQcow2(n *node) *qmp.ReplyError {
 		return rerr
 	}
 	n.drv = &qcow2Driver{n: n, img: img}
+	n.tune(img)
 	m.insert(n)
 	if rerr := m.openDataFile(n, img); rerr != nil {
 		return rerr
@@ -348,9 +349,9 @@ func (m *Machine) openBacking(n *node, img *image) *qmp.ReplyError {
 	case ref.Kind() == qmp.KindString:
 		c, err = m.lookup(ref.S())
 	case ref.Kind() == qmp.KindDict:
-		c, err = m.open(ref, n.handsDown("backing"), false)
+		c, err = m.open(ref, n.handsDown("backing"), asChild)
 	default:
-		c, err = m.open(implicitBacking(n, img), n.handsDown("backing"), false)
+		c, err = m.open(implicitBacking(n, img), n.handsDown("backing"), asChild)
 	}
 	if err != nil {
 		return qmp.Generic("Could not open backing file: " + err.Desc)

@@ -256,7 +256,7 @@ func (m *Machine) doIO(n *node, r ioRequest) error {
 	case r.verb == "discard":
 		return m.guestDiscard(n, r.off, r.n)
 	case r.zero && (r.verb == "write" || r.verb == "aio_write"):
-		return m.through(n, r.off, r.n, func(n *node) error {
+		return m.through(n, change{off: r.off, length: r.n}, func(n *node) error {
 			if r.unmap {
 				return n.zeroUnmap(r.off, r.n)
 			}

@@ -272,6 +272,9 @@ func (r *reopening) commit() *qmp.ReplyError {
 	if d := r.options.Get("discard"); d.Present() { // without it, it stays (seen with the real binary)
 		n.unmap = d.S() == "unmap"
 	}
+	if img := n.image(); img != nil {
+		n.tune(img)
+	}
 	if z := r.options.Get("detect-zeroes"); z.Present() || !r.keep {
 		n.options = n.options.With("detect-zeroes", z)
 		n.findZeroes = z.TextOr("off")

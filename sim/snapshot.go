@@ -150,7 +150,7 @@ func (m *Machine) prepareSnapshotSync(a *action, data qmp.Value) *qmp.ReplyError
 	if base.readOnly { // it has the flags of the base
 		options = options.With("read-only", qmp.Bool(true))
 	}
-	overlay, err := m.open(options, access{}, true)
+	overlay, err := m.open(options, access{}, asRoot)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (m *Machine) createOverlay(base *node, path string) *qmp.ReplyError {
 	if err := m.createFile(qmp.Dict(qmp.M("filename", qmp.Str(path)))); err != nil {
 		return err
 	}
-	file, err := m.open(overlayOptions("", path).Get("file"), access{}, true)
+	file, err := m.open(overlayOptions("", path).Get("file"), access{}, asRoot)
 	if err != nil {
 		return err
 	}
