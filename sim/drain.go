@@ -37,7 +37,7 @@ func (m *Machine) drain(n *node) drained {
 	m.drains++
 	d.holdAll()
 	m.letGo()
-	for m.inflight > 0 || m.guestIO > 0 {
+	for m.guestIO > 0 || m.copies(d.over) {
 		m.io.Wait()
 	}
 	if n == nil && len(d.jobs) > 1 {
@@ -47,6 +47,12 @@ func (m *Machine) drain(n *node) drained {
 		j.settlePause()
 	}
 	return d
+}
+
+// copies reports whether a job that a section is over has a request in flight. Others go on:
+// theirs are in nodes that the section does not reach (bdrv_drain_poll).
+func (m *Machine) copies(o over) bool {
+	return m.inflight > 0 && slices.ContainsFunc(m.jobs, func(j *job) bool { return !j.work.idle() && o.holds(j) })
 }
 
 // holdAll adds the jobs that the section is over. Those whose work is over are let end,
@@ -116,7 +122,7 @@ func (m *Machine) drainTree(n *node) drained {
 	m.drains++
 	d.holdAll()
 	m.letGo()
-	for m.inflight > 0 || m.guestIO > 0 {
+	for m.guestIO > 0 || m.copies(d.over) {
 		m.io.Wait()
 	}
 	for _, j := range d.jobs {
