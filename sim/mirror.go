@@ -146,7 +146,7 @@ func (w *mirror) iterate(gen int) bool {
 	j := w.job
 	r, _ := w.dirty.bits.next(0)
 	lo := r.lo << w.dirty.shift
-	hi := min(r.hi<<w.dirty.shift, lo+w.buffer)
+	hi := min(r.hi<<w.dirty.shift, lo+w.roundedBuffer())
 	w.dirty.bits.remove(lo>>w.dirty.shift, hi>>w.dirty.shift)
 	n := hi - lo
 	w.inflight = n
@@ -161,6 +161,12 @@ func (w *mirror) iterate(gen int) bool {
 		return w.failed(isRead, err)
 	}
 	return gen == j.gen
+}
+
+// roundedBuffer is the buffer in whole granules.
+func (w *mirror) roundedBuffer() int64 {
+	mask := w.dirty.granularity() - 1
+	return (w.buffer + mask) &^ mask
 }
 
 // duration is how long the requests of a run take; what is zero is not read.
